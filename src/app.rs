@@ -1,0 +1,121 @@
+//! The application put together: state, every feature's routes, and the order of layers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware;
+use axum::response::Response;
+use sqlx::PgPool;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::clock::{Clock, Random};
+use crate::collection::Intake;
+use crate::config::Config;
+use crate::web::routes::RouteEntry;
+use crate::web::{Routes, assets, headers, problems, routes};
+use crate::{audit, collection, identity, outbox, register, site};
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub config: Arc<Config>,
+    pub db: PgPool,
+    pub clock: Clock,
+    pub random: Random,
+    pub intake: Intake,
+    pub passwords: identity::Passwords,
+}
+
+impl AppState {
+    pub fn new(config: Config, db: PgPool, clock: Clock, random: Random) -> Self {
+        let intake = Intake::start(db.clone(), clock.clone(), random.clone());
+        let passwords = identity::Passwords::new(random.clone());
+        AppState { config: Arc::new(config), db, clock, random, intake, passwords }
+    }
+}
+
+fn all_routes() -> Routes {
+    Routes::new()
+        .merge(identity::routes())
+        .merge(audit::routes())
+        .merge(register::routes())
+        .merge(collection::routes())
+        .merge(outbox::routes())
+        .merge(site::routes())
+}
+
+/// Every route with who may use it; the access test compares it with its own table.
+pub fn route_table() -> Vec<RouteEntry> {
+    all_routes().into_parts().1
+}
+
+/// The whole server as one service.
+pub fn router(state: AppState) -> Router {
+    let request_id = HeaderName::from_static("x-request-id");
+    let random = state.random.clone();
+    let (router, _) = all_routes().into_parts();
+    router
+        .fallback(routes::not_found)
+        .merge(assets::router())
+        .layer(
+            // From the outside in.
+            ServiceBuilder::new()
+                .layer(SetRequestIdLayer::new(request_id.clone(), Ids(state.clone())))
+                .layer(PropagateRequestIdLayer::new(request_id))
+                .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
+                .layer(middleware::from_fn(move |request, next| headers::secure(random.clone(), request, next)))
+                .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
+                .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
+                .layer(csrf(&state.config)),
+        )
+        .with_state(state)
+}
+
+/// Refuses what another site makes a browser send (Sec-Fetch-Site, Origin). Programs under `/api` carry
+/// a token and no cookie; requests with neither header aren't from a browser that would add a cookie.
+fn csrf(config: &Config) -> CsrfLayer {
+    CsrfLayer::new()
+        .add_trusted_origin(&config.base_url)
+        .unwrap_or_else(|_| CsrfLayer::new())
+}
+
+/// A request's span holds its id, its method and the route's pattern: no address that a person typed.
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("request", id = id.unwrap_or("-"), method = %request.method())
+}
+
+fn log(response: &Response, latency: Duration, _: &tracing::Span) {
+    let status = response.status().as_u16();
+    let route = response.extensions().get::<axum::extract::MatchedPath>().map(|p| p.as_str().to_owned());
+    let millis = latency.as_millis() as u64;
+    tracing::info!(status, route = route.as_deref().unwrap_or("-"), millis, "answered");
+}
+
+#[derive(Clone)]
+struct Ids(AppState);
+
+impl MakeRequestId for Ids {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let id = self.0.random.uuid(self.0.clock.now()).simple().to_string();
+        id.parse().ok().map(RequestId::new)
+    }
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain"));
+    response
+}

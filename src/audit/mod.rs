@@ -1,0 +1,78 @@
+//! Who read or changed what about whom (GDPR Art. 15 with CJEU C-579/21).
+//!
+//! Every read of a person's data by somebody else, and every change of accounts, leaves an entry that the
+//! person concerned sees: in which role, when, what, why. The table refuses updates and deletes.
+
+//STUB mod pages;
+mod store;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::app::AppState;
+use crate::error::Result;
+use crate::web::{Access, Role, Routes, Viewer};
+
+pub use store::EntryRow;
+
+pub fn routes() -> Routes {
+    Routes::new() //STUB .get("/me/access-log", Access::SignedIn, pages::show)
+}
+
+/// What is about to be recorded.
+pub struct Entry<'a> {
+    pub action: &'static str,
+    /// Whom it concerns; `None` for everybody.
+    pub subject: Option<Uuid>,
+    pub object: Option<Uuid>,
+    pub reason: Option<&'a str>,
+}
+
+/// Records what `viewer` does as `role`, in the caller's transaction.
+pub async fn record(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    role: Role,
+    entry: Entry<'_>,
+) -> Result<()> {
+    insert(db, state, Some(viewer.person_id), role.id(), entry).await
+}
+
+/// Records what the server does by itself, or somebody who isn't signed in.
+pub async fn record_system(db: &mut PgConnection, state: &AppState, entry: Entry<'_>) -> Result<()> {
+    insert(db, state, None, "system", entry).await
+}
+
+async fn insert(
+    db: &mut PgConnection,
+    state: &AppState,
+    actor: Option<Uuid>,
+    role: &str,
+    entry: Entry<'_>,
+) -> Result<()> {
+    let now = state.clock.now();
+    store::insert_entry(db, state.random.uuid(now), now, actor, role, &entry).await?;
+    Ok(())
+}
+
+/// An action in words, for the person concerned.
+pub fn words(action: &str) -> &'static str {
+    match action {
+        "roll.listed" => "The list of people was opened",
+        "person.viewed" => "Your account page was opened",
+        "person.created" => "Your account was made",
+        "person.changed" => "Your account was changed",
+        "person.deactivated" => "Your account was deactivated",
+        "person.reactivated" => "Your account was made active again",
+        "person.invited" => "An invitation was sent to you",
+        "password.reset_requested" => "A link to set a new password was asked for",
+        "password.set" => "Your password was set",
+        "password.link_shown" => "A sign-in or password link made for you was shown to an administrator",
+        "roll.imported" => "The roll was imported",
+        "device.assigned" => "A device was assigned to you",
+        "device.released" => "A device was taken off your name",
+        "devices.listed" => "The list of devices and whose they are was opened",
+        _ => "Something else was done",
+    }
+}

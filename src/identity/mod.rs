@@ -1,0 +1,56 @@
+//! People, their roles, and how they sign in.
+//!
+//! An account comes from the roll (a CSV file, imported after a dry run), from an invitation, or from
+//! set-up. People sign in with e-mail and password (argon2id); a session is a random token whose SHA-256
+//! stands in the database. Guessing is slowed down per account, and an account that doesn't exist takes
+//! the same time as one that does. Leavers are deactivated, never deleted.
+
+//STUB mod account;
+mod actions;
+//STUB mod admin;
+mod link;
+mod model;
+mod pages;
+mod passwords;
+//STUB mod roll;
+mod sessions;
+mod store;
+
+pub use actions::{
+    NewPerson, add_person, first_run_link, issue_sign_in_link, mark_installation, set_known_password,
+};
+pub use model::{JURISDICTIONS, normalise_email};
+pub use passwords::Passwords;
+pub use sessions::load_viewer;
+pub use store::{PersonSummary, active_people, find_person, list_departments};
+
+use crate::web::{Access, Role, Routes};
+
+const ADMIN: Access = Access::Roles(&[Role::Administrator]);
+
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/sign-in", Access::Public, pages::sign_in)
+        .post("/sign-in", Access::Public, pages::submit_sign_in)
+        .post("/sign-out", Access::Public, pages::sign_out)
+        .get("/password/forgotten", Access::Public, link::forgotten)
+        .post("/password/forgotten", Access::Public, link::submit_forgotten)
+        .get("/link/{token}", Access::Public, link::show)
+        .post("/link/{token}", Access::Public, link::submit)
+//STUB         .get("/me/account", Access::SignedIn, account::show)
+//STUB         .post("/me/account/password", Access::SignedIn, account::change_password)
+//STUB         .post("/me/account/time-zone", Access::SignedIn, account::change_time_zone)
+//STUB         .post("/me/sessions/{id}/end", Access::SignedIn, account::end_session)
+//STUB         .get("/people", ADMIN, admin::list)
+//STUB         .get("/people/new", ADMIN, admin::new)
+//STUB         .post("/people", ADMIN, admin::create)
+//STUB         .get("/people/import", ADMIN, roll::upload)
+//STUB         .post("/people/import", ADMIN, roll::dry_run)
+//STUB         .get("/people/import/{id}", ADMIN, roll::show)
+//STUB         .post("/people/import/{id}/apply", ADMIN, roll::apply)
+//STUB         .get("/people/{id}", ADMIN, admin::show)
+//STUB         .post("/people/{id}", ADMIN, admin::update)
+//STUB         .post("/people/{id}/invite", ADMIN, admin::invite_again)
+//STUB         .post("/people/{id}/deactivate", ADMIN, admin::deactivate)
+//STUB         .post("/people/{id}/reactivate", ADMIN, admin::reactivate)
+}

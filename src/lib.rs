@@ -1,0 +1,19 @@
+//! Daylight shows workers what their employer's monitoring collects about them, and gives them a say.
+//!
+//! Each feature is one room with the same file names: `model` (types and rules, no I/O), `store` (SQL),
+//! `actions` (writes, one transaction each), `pages` (HTML) and `api` (JSON). See docs/ARCHITECTURE.md.
+
+pub mod app;
+pub mod audit;
+pub mod clock;
+pub mod collection;
+pub mod config;
+pub mod database;
+pub mod demo;
+pub mod error;
+pub mod gateways;
+pub mod identity;
+pub mod outbox;
+pub mod register;
+pub mod site;
+pub mod web;

@@ -1,0 +1,191 @@
+//! The shell around every page: who is signed in, where they can go, and what just happened.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
+
+use super::assets::{ASSETS, Assets};
+use super::headers::Nonce;
+use super::times;
+use super::viewer::{Role, Viewer};
+use crate::app::AppState;
+use crate::clock::{Day, Time};
+use crate::error::{Error, Result};
+
+/// What every page's template needs, as its field `page`.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub nonce: String,
+    pub viewer: Option<Viewer>,
+    pub path: String,
+    pub organisation: String,
+    pub demo: bool,
+    pub now: Time,
+    pub zone: TimeZone,
+    /// What the action that led here did, in words.
+    pub done: Option<&'static str>,
+    pub done_code: Option<&'static str>,
+}
+
+pub struct NavLink {
+    pub href: &'static str,
+    pub label: &'static str,
+    pub current: bool,
+}
+
+/// What an action says after its redirect: `?done=CODE`. Codes, so that an address can't put words here.
+const DONE: &[(&str, &str)] = &[
+    ("signed-out", "You are signed out."),
+    ("password-set", "Your password is set. Every other session was signed out."),
+    ("reset-requested", "If that address has an account, a link is on its way."),
+    ("session-ended", "That session is signed out."),
+    ("zone-saved", "Your time zone is saved."),
+    ("saved", "Saved."),
+    ("draft-saved", "The draft is saved. Nobody but publishers sees it until you propose it."),
+    ("draft-deleted", "The draft is deleted."),
+    ("proposed", "Proposed. Representatives can now see it and answer."),
+    ("answered", "Your answer is on record."),
+    ("activated", "Active. Everybody it concerns now sees it."),
+    ("paused", "Paused. Collection under it after now will show as undeclared."),
+    ("resumed", "Resumed."),
+    ("ended", "Ended. Its history stays."),
+    ("invited", "The account is made and the invitation is on its way."),
+    ("person-saved", "The account is saved."),
+    ("deactivated", "The account is deactivated and signed out everywhere."),
+    ("reactivated", "The account is active again."),
+    ("roll-applied", "The roll is applied."),
+    ("agent-revoked", "The agent is revoked. Its reports are refused from now on."),
+    ("device-assigned", "The device is assigned from now on."),
+    ("device-released", "The device is no longer assigned."),
+];
+
+impl Page {
+    pub fn assets(&self) -> &'static Assets {
+        &ASSETS
+    }
+
+    pub fn has(&self, role: Role) -> bool {
+        self.viewer.as_ref().is_some_and(|v| v.has(role))
+    }
+
+    pub fn is_worker(&self) -> bool {
+        self.has(Role::Worker)
+    }
+
+    pub fn is_publisher(&self) -> bool {
+        self.has(Role::Publisher)
+    }
+
+    pub fn is_representative(&self) -> bool {
+        self.has(Role::Representative)
+    }
+
+    pub fn is_administrator(&self) -> bool {
+        self.has(Role::Administrator)
+    }
+
+    pub fn nav(&self) -> Vec<NavLink> {
+        let mut links: Vec<(&'static str, &'static str)> = Vec::new();
+        let Some(viewer) = &self.viewer else { return Vec::new() };
+        if viewer.has(Role::Worker) {
+            links.push(("/me/collection", "About me"));
+        }
+        links.push(("/register", "Declared"));
+        if viewer.roles.iter().any(|r| *r != Role::Worker) {
+            links.push(("/organisation", "Organisation"));
+        }
+        if viewer.has(Role::Administrator) {
+            links.push(("/people", "People"));
+            links.push(("/agents", "Agents"));
+            links.push(("/outbox", "Outbox"));
+        }
+        links.push(("/categories", "Categories"));
+        links
+            .into_iter()
+            .map(|(href, label)| NavLink { href, label, current: self.path.starts_with(href) })
+            .collect()
+    }
+
+    pub fn moment(&self, at: &Time) -> String {
+        times::moment(*at, &self.zone)
+    }
+
+    pub fn ago(&self, at: &Time) -> String {
+        times::ago(*at, self.now)
+    }
+
+    pub fn day(&self, day: &Day) -> String {
+        times::day(*day)
+    }
+
+    pub fn today(&self) -> Day {
+        self.now.day(&self.zone)
+    }
+
+    /// "Europe/Berlin", for saying which days and hours a page means.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+}
+
+impl FromRequestParts<AppState> for Page {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        Ok(Page::of(parts, state))
+    }
+}
+
+impl Page {
+    pub fn of(parts: &Parts, state: &AppState) -> Self {
+        let viewer = parts.extensions.get::<Viewer>().cloned();
+        let done = parts
+            .uri
+            .query()
+            .and_then(|q| q.split('&').find_map(|pair| pair.strip_prefix("done=")))
+            .and_then(|code| DONE.iter().find(|(c, _)| *c == code));
+        Page {
+            nonce: parts.extensions.get::<Nonce>().map(|n| n.0.clone()).unwrap_or_default(),
+            zone: viewer.as_ref().map_or_else(|| state.config.time_zone.clone(), |v| v.time_zone.clone()),
+            viewer,
+            path: parts.uri.path().to_owned(),
+            organisation: state.config.organisation.clone(),
+            demo: state.config.demo,
+            now: state.clock.now(),
+            done: done.map(|(_, words)| *words),
+            done_code: done.map(|(code, _)| *code),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Viewer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        parts.extensions.get::<Viewer>().cloned().ok_or(Error::Unauthenticated)
+    }
+}
+
+/// A rendered template, status 200.
+pub fn html(template: &impl Template) -> Result<Response> {
+    html_with(StatusCode::OK, template)
+}
+
+pub fn html_with(status: StatusCode, template: &impl Template) -> Result<Response> {
+    let body = template.render()?;
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Ok((status, [kind], body).into_response())
+}
+
+/// A form that comes back with what was typed, status 422.
+pub fn html_invalid(template: &impl Template) -> Result<Response> {
+    html_with(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+/// After a successful form: 303 to `path`.
+pub fn see_other(path: &str) -> Response {
+    axum::response::Redirect::to(path).into_response()
+}

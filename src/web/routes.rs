@@ -1,0 +1,108 @@
+//! Routes with who may use them, in one place: what is written here is enforced and tested.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
+
+use super::viewer::{Role, Viewer};
+use crate::app::AppState;
+use crate::error::Error;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, signed in or not.
+    Public,
+    /// Everybody who is signed in.
+    SignedIn,
+    /// Whoever holds one of these roles.
+    Roles(&'static [Role]),
+    /// A program with its own token, checked by the handler.
+    Token,
+}
+
+impl Access {
+    fn check(self, viewer: Option<&Viewer>) -> Result<(), Error> {
+        match (self, viewer) {
+            (Access::Public | Access::Token, _) => Ok(()),
+            (_, None) => Err(Error::Unauthenticated),
+            (Access::SignedIn, Some(_)) => Ok(()),
+            (Access::Roles(allowed), Some(viewer)) => {
+                viewer.acting_as(allowed).map(|_| ()).ok_or(Error::Forbidden)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct RouteEntry {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+}
+
+/// A router that knows its own table.
+#[derive(Default)]
+pub struct Routes {
+    router: Router<AppState>,
+    table: Vec<RouteEntry>,
+}
+
+impl Routes {
+    pub fn new() -> Self {
+        Routes::default()
+    }
+
+    pub fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, routing::get(handler))
+    }
+
+    pub fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, access, routing::post(handler))
+    }
+
+    fn add(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: MethodRouter<AppState>,
+    ) -> Self {
+        let guarded = handler.layer(middleware::from_fn(move |request: Request, next: Next| async move {
+            match access.check(request.extensions().get::<Viewer>()) {
+                Ok(()) => next.run(request).await,
+                Err(refused) => refused.into_response(),
+            }
+        }));
+        self.router = self.router.route(path, guarded);
+        self.table.push(RouteEntry { method, path, access });
+        self
+    }
+
+    pub fn merge(mut self, other: Routes) -> Self {
+        self.router = self.router.merge(other.router);
+        self.table.extend(other.table);
+        self
+    }
+
+    pub fn into_parts(self) -> (Router<AppState>, Vec<RouteEntry>) {
+        (self.router, self.table)
+    }
+}
+
+/// The fallback for paths that no route has.
+pub async fn not_found() -> Response {
+    Error::NotFound.into_response()
+}
