@@ -1,0 +1,270 @@
+//! A batch of new reports turned into rows: raw reports, daily sums, coverage and findings, each key once
+//! and in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::model::{self, Audience, FindingKind};
+use super::report::{Item, ParsedReport};
+use super::store::{self, CoverageColumns, DailyColumns, FindingColumns, ReportColumns};
+use crate::clock::{Day, Random, Time};
+use crate::error::Result;
+use crate::register::{Category, Declaration};
+
+/// Whom a report is about.
+pub(super) struct Person {
+    pub id: Uuid,
+    pub zone: TimeZone,
+    pub audience: Audience,
+}
+
+/// Key of a daily row, in the order of its primary key.
+type DailyKey = (Uuid, Day, Uuid, &'static str, String, &'static str, &'static str, String, String, String);
+
+#[derive(Default)]
+struct Sums {
+    collected: i64,
+    collected_bytes: i64,
+    forwarded: i64,
+    forwarded_bytes: i64,
+    dropped: i64,
+    first: Option<Time>,
+    last: Option<Time>,
+    reports: i32,
+}
+
+type FindingKey = (FindingKind, Option<Uuid>, Option<Uuid>, Option<&'static str>, String);
+
+pub(super) struct Batch<'a> {
+    random: &'a Random,
+    now: Time,
+    declarations: &'a [Declaration],
+    reports: ReportColumns,
+    daily: BTreeMap<DailyKey, Sums>,
+    coverage: BTreeMap<(Uuid, Day, Uuid, &'static str), i64>,
+    findings: BTreeMap<FindingKey, (Time, Time)>,
+    audiences: BTreeMap<Uuid, Audience>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(random: &'a Random, now: Time, declarations: &'a [Declaration]) -> Self {
+        Batch {
+            random,
+            now,
+            declarations,
+            reports: ReportColumns::default(),
+            daily: BTreeMap::new(),
+            coverage: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            audiences: BTreeMap::new(),
+        }
+    }
+
+    pub fn add(&mut self, parsed: &ParsedReport, person: Option<&Person>, covered_from: Time, skewed: bool) {
+        let report = &parsed.report;
+        self.add_raw(parsed, person, skewed);
+        if skewed {
+            self.find(FindingKind::ClockSkew, None, report.agent_id, None, String::new(), report.produced_at);
+        }
+        let Some(person) = person else { return };
+        self.audiences.entry(person.id).or_insert_with(|| person.audience.clone());
+        for item in &report.items {
+            self.add_item(item, report.agent_id, report.window.start, person);
+        }
+        let watched: BTreeSet<&'static str> =
+            report.items.iter().map(|i| i.category.id()).chain([""]).collect();
+        for (day, seconds) in split_days(covered_from, report.window.end, &person.zone) {
+            for category in &watched {
+                *self.coverage.entry((person.id, day, report.agent_id, category)).or_default() += seconds;
+            }
+        }
+    }
+
+    fn add_raw(&mut self, parsed: &ParsedReport, person: Option<&Person>, skewed: bool) {
+        let (report, rows) = (&parsed.report, &mut self.reports);
+        rows.agent_id.push(report.agent_id);
+        rows.boot_id.push(report.boot_id);
+        rows.seq.push(i64::try_from(report.seq).unwrap_or(i64::MAX));
+        rows.report_id.push(report.report_id);
+        rows.hash.push(parsed.hash.0.to_vec());
+        rows.prev_hash.push(report.prev_hash.map(|h| h.0.to_vec()));
+        rows.produced_at.push(report.produced_at);
+        rows.window_start.push(report.window.start);
+        rows.window_end.push(report.window.end);
+        rows.skewed.push(skewed);
+        rows.person_id.push(person.map(|p| p.id));
+        // Written from the checked types, not from what was sent.
+        rows.items.push(serde_json::to_value(&report.items).unwrap_or_default());
+    }
+
+    fn add_item(&mut self, item: &Item, agent: Uuid, window_start: Time, person: &Person) {
+        let at = item.first_observed.unwrap_or(window_start);
+        let dropped = item.dropped.map_or(0, |d| d.count);
+        if item.collected.count == 0 && item.forwarded.count == 0 && dropped == 0 {
+            return;
+        }
+        let destination = item.destination.as_ref();
+        let key = (
+            person.id,
+            at.day(&person.zone),
+            agent,
+            item.category.id(),
+            item.source.as_str().to_owned(),
+            item.granularity.id(),
+            item.purpose.map_or("", |p| p.id()),
+            destination.map_or(String::new(), |d| d.host.as_str().to_owned()),
+            destination.map_or(String::new(), |d| d.recipient.as_str().to_owned()),
+            destination.map_or(String::new(), |d| d.country.as_str().to_owned()),
+        );
+        let sums = self.daily.entry(key).or_default();
+        sums.collected += i64::from(item.collected.count);
+        sums.collected_bytes += i64::try_from(item.collected.bytes).unwrap_or(i64::MAX);
+        sums.forwarded += i64::from(item.forwarded.count);
+        sums.forwarded_bytes += i64::try_from(item.forwarded.bytes).unwrap_or(i64::MAX);
+        sums.dropped += i64::from(dropped);
+        sums.first = [sums.first, item.first_observed].into_iter().flatten().min();
+        sums.last = [sums.last, item.last_observed].into_iter().flatten().max();
+        sums.reports += 1;
+        let last = item.last_observed.unwrap_or(at);
+        for (kind, about) in model::assess(item, at, &person.audience, self.declarations) {
+            self.find(kind, Some(person.id), agent, Some(item.category.id()), about.clone(), at);
+            self.find(kind, Some(person.id), agent, Some(item.category.id()), about, last);
+        }
+    }
+
+    /// Two reports that can't both be true: recorded beside the person it is about.
+    pub fn add_contradiction(&mut self, parsed: &ParsedReport, person: Option<&Person>) {
+        let report = &parsed.report;
+        let about = format!("seq:{}", report.seq);
+        self.find(FindingKind::Equivocation, person.map(|p| p.id), report.agent_id, None, about, report.window.end);
+    }
+
+    fn find(
+        &mut self,
+        kind: FindingKind,
+        person: Option<Uuid>,
+        agent: Uuid,
+        category: Option<&'static str>,
+        about: String,
+        at: Time,
+    ) {
+        let times = self.findings.entry((kind, person, Some(agent), category, about)).or_insert((at, at));
+        *times = (times.0.min(at), times.1.max(at));
+    }
+
+    pub async fn write(mut self, db: &mut PgConnection, today: Day) -> Result<()> {
+        if !self.reports.agent_id.is_empty() {
+            store::insert_reports(db, today, self.now, &self.reports).await?;
+        }
+        let daily = std::mem::take(&mut self.daily);
+        if !daily.is_empty() {
+            for sum in store::upsert_daily(db, &daily_columns(daily)).await? {
+                self.check_bound(&sum);
+            }
+        }
+        if !self.coverage.is_empty() {
+            let mut columns = CoverageColumns::default();
+            for ((person, day, agent, category), seconds) in std::mem::take(&mut self.coverage) {
+                columns.person_id.push(person);
+                columns.day.push(day);
+                columns.agent_id.push(agent);
+                columns.category.push(category.into());
+                columns.seconds.push(seconds);
+            }
+            store::upsert_coverage(db, &columns).await?;
+        }
+        if self.findings.is_empty() {
+            return Ok(());
+        }
+        let mut columns = FindingColumns::default();
+        for ((kind, person, agent, category, about), (first, last)) in std::mem::take(&mut self.findings) {
+            columns.id.push(self.random.uuid(self.now));
+            columns.kind.push(kind.id().into());
+            columns.person_id.push(person);
+            columns.agent_id.push(agent);
+            columns.category.push(category.map(Into::into));
+            columns.about.push(about);
+            columns.first_at.push(first);
+            columns.last_at.push(last);
+        }
+        Ok(store::upsert_findings(db, self.now, &columns).await?)
+    }
+
+    /// R2: more records a day than declared.
+    fn check_bound(&mut self, sum: &store::DailySum) {
+        let (Some(first), Some(last)) = (sum.first_observed, sum.last_observed) else { return };
+        let Some(category) = Category::parse(&sum.category) else { return };
+        let Some(audience) = self.audiences.get(&sum.person_id) else { return };
+        let program = sum.source.split('/').next().unwrap_or(&sum.source);
+        let bound = model::daily_bound(category, program, first, audience, self.declarations);
+        if let Some(bound) = bound.filter(|b| sum.collected > i64::from(*b)) {
+            let about = format!("amount:{bound}");
+            for at in [first, last] {
+                let (person, category) = (Some(sum.person_id), Some(category.id()));
+                self.find(FindingKind::Exceeds, person, sum.agent_id, category, about.clone(), at);
+            }
+        }
+    }
+}
+
+fn daily_columns(rows: BTreeMap<DailyKey, Sums>) -> DailyColumns {
+    let mut c = DailyColumns::default();
+    for (key, sums) in rows {
+        let (person, day, agent, category, source, granularity, purpose, host, recipient, country) = key;
+        c.person_id.push(person);
+        c.day.push(day);
+        c.agent_id.push(agent);
+        c.category.push(category.into());
+        c.source.push(source);
+        c.granularity.push(granularity.into());
+        c.purpose.push(purpose.into());
+        c.destination_host.push(host);
+        c.recipient.push(recipient);
+        c.country.push(country);
+        c.collected.push(sums.collected);
+        c.collected_bytes.push(sums.collected_bytes);
+        c.forwarded.push(sums.forwarded);
+        c.forwarded_bytes.push(sums.forwarded_bytes);
+        c.dropped.push(sums.dropped);
+        c.first_observed.push(sums.first);
+        c.last_observed.push(sums.last);
+        c.reports.push(sums.reports);
+    }
+    c
+}
+
+/// [from, to) cut at the midnights of `zone`, in seconds.
+fn split_days(from: Time, to: Time, zone: &TimeZone) -> Vec<(Day, i64)> {
+    let mut parts = Vec::new();
+    let mut at = from;
+    while at < to {
+        let day = at.day(zone);
+        let end = day.plus_days(1).start(zone).min(to);
+        if end <= at {
+            break;
+        }
+        parts.push((day, end.seconds_since(at)));
+        at = end;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_cut_at_midnight_where_the_person_is() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| -> Time { text.parse::<jiff::Timestamp>().unwrap().into() };
+        let parts = split_days(at("2026-10-24T21:30:00Z"), at("2026-10-25T23:30:00Z"), &zone);
+        let seconds: Vec<i64> = parts.iter().map(|p| p.1).collect();
+        // The 25th has 25 hours: the clocks go back.
+        assert_eq!(seconds, [1_800, 25 * 3_600, 1_800]);
+        assert_eq!(parts.len(), 3);
+        assert!(split_days(at("2026-10-24T21:30:00Z"), at("2026-10-24T21:30:00Z"), &zone).is_empty());
+    }
+}

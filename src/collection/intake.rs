@@ -1,0 +1,212 @@
+//! The one writer of reports: it takes whatever waits and writes it in one transaction, so that a flood of
+//! small reports costs few commits. Answers wait for the commit.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::batch::{Batch, Person};
+use super::chain::{Chains, Verdict};
+use super::model::Audience;
+use super::report::{MAX_SKEW_SECONDS, ParsedReport};
+use super::store;
+use crate::clock::{Clock, Day, Random, Time};
+use crate::error::{Error, Result};
+use crate::register;
+
+/// Reports that one transaction takes at most.
+const BATCH: usize = 256;
+
+/// Reports an agent may send in a burst (a day's backlog at one each five minutes), and each second after.
+const BURST: u32 = 300;
+const PER_SECOND: u32 = 2;
+
+/// What the server promises about a report it took. Kept by the agent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Receipt {
+    pub report_id: Uuid,
+    /// SHA-256 over the canonical report without `sig`; the next report's `prev_hash`.
+    pub hash: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Time,
+    /// Whether this very report had been taken before.
+    pub duplicate: bool,
+    /// Whether the agent's clock is more than five minutes off.
+    pub skewed: bool,
+    /// Index in the transparency log; null until this server keeps one.
+    pub log_index: Option<u64>,
+    /// Head of the log's tree; null until this server keeps one.
+    pub tree_head: Option<String>,
+    /// Newest policy revision; 0 until this server hands out policies.
+    pub policy_revision: u64,
+}
+
+pub(super) struct Job {
+    pub parsed: ParsedReport,
+    pub received_at: Time,
+    reply: oneshot::Sender<Result<Receipt>>,
+}
+
+/// The way to the writer. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    sender: mpsc::Sender<Job>,
+    limiter: Arc<DefaultKeyedRateLimiter<Uuid>>,
+}
+
+impl Intake {
+    /// Starts the writer; it ends when the last handle is dropped.
+    pub fn start(db: PgPool, clock: Clock, random: Random, time_zone: TimeZone) -> Self {
+        let (sender, receiver) = mpsc::channel(BATCH * 4);
+        let writer = Writer { db, clock, random, time_zone, known_day: None };
+        tokio::spawn(writer.run(receiver));
+        let quota = Quota::per_second(NonZeroU32::new(PER_SECOND).expect("not zero"))
+            .allow_burst(NonZeroU32::new(BURST).expect("not zero"));
+        Intake { sender, limiter: Arc::new(RateLimiter::keyed(quota)) }
+    }
+
+    /// 429 when this agent sends faster than it may.
+    pub fn check_rate(&self, agent_id: Uuid) -> Result<()> {
+        self.limiter.check_key(&agent_id).map_err(|_| {
+            Error::Rejected(StatusCode::TOO_MANY_REQUESTS, "Too many reports. Send the rest a little later.".into())
+        })
+    }
+
+    /// Hands a verified report to the writer and waits until it is committed.
+    pub async fn submit(&self, parsed: ParsedReport, received_at: Time) -> Result<Receipt> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.".into());
+        self.sender.send(Job { parsed, received_at, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+struct Writer {
+    db: PgPool,
+    clock: Clock,
+    random: Random,
+    time_zone: TimeZone,
+    /// The newest day whose partition is known to be there.
+    known_day: Option<Day>,
+}
+
+impl Writer {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+        while let Some(first) = receiver.recv().await {
+            let mut jobs = vec![first];
+            while jobs.len() < BATCH
+                && let Ok(job) = receiver.try_recv()
+            {
+                jobs.push(job);
+            }
+            match self.write(&jobs).await {
+                Ok(answers) => answer(jobs, answers),
+                // One bad apple, or a race with another writer: each alone, once more.
+                Err(_) => {
+                    for job in jobs {
+                        let answers = self.write(std::slice::from_ref(&job)).await;
+                        let one = answers.and_then(|mut a| a.pop().unwrap_or(Err(Error::NotFound)));
+                        let _ = job.reply.send(one);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<Receipt>>> {
+        let mut tx = self.db.begin().await?;
+        let now = self.clock.now();
+        let today = now.day(&TimeZone::UTC);
+        if self.known_day != Some(today) {
+            store::ensure_partition(&mut tx, today).await?;
+        }
+        let mut chains = Chains::load(&mut tx, jobs).await?;
+        let people = self.people(&mut tx, jobs).await?;
+        let declarations = register::list_declarations(&mut tx).await?;
+        let mut batch = Batch::new(&self.random, now, &declarations);
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let report = &job.parsed.report;
+            let person = people.of(report.device_id, report.window.start);
+            let skew = job.received_at.seconds_since(report.produced_at).abs();
+            let skewed = skew > MAX_SKEW_SECONDS;
+            let verdict = chains.judge(&job.parsed, job.received_at);
+            let received_at = match &verdict {
+                Verdict::Duplicate(at) => *at,
+                _ => job.received_at,
+            };
+            match verdict {
+                Verdict::New { covered_from } => {
+                    batch.add(&job.parsed, person, covered_from, skewed);
+                }
+                Verdict::Contradiction(text) => {
+                    batch.add_contradiction(&job.parsed, person);
+                    answers.push(Err(Error::conflict(text)));
+                    continue;
+                }
+                Verdict::Duplicate(_) => {}
+            }
+            answers.push(Ok(Receipt {
+                report_id: report.report_id,
+                hash: job.parsed.hash.to_string(),
+                received_at,
+                duplicate: matches!(verdict, Verdict::Duplicate(_)),
+                skewed,
+                log_index: None,
+                tree_head: None,
+                policy_revision: 0,
+            }));
+        }
+        batch.write(&mut tx, today).await?;
+        chains.write(&mut tx).await?;
+        let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
+        store::touch_agents(&mut tx, &agents.into_iter().collect::<Vec<_>>(), now).await?;
+        tx.commit().await?;
+        self.known_day = Some(today);
+        Ok(answers)
+    }
+
+    async fn people(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<People> {
+        let devices: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.device_id).collect();
+        let mut people = People::default();
+        for row in store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await? {
+            let zone = row.time_zone.and_then(|z| TimeZone::get(&z).ok());
+            let person = Person {
+                id: row.person_id,
+                zone: zone.unwrap_or_else(|| self.time_zone.clone()),
+                audience: Audience { department: row.department_id, jurisdiction: row.jurisdiction },
+            };
+            people.0.entry(row.device_id).or_default().push((row.from, row.to, person));
+        }
+        Ok(people)
+    }
+}
+
+fn answer(jobs: Vec<Job>, answers: Vec<Result<Receipt>>) {
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        // An agent that hung up meanwhile will ask again and get the same receipt.
+        let _ = job.reply.send(answer);
+    }
+}
+
+/// Whose each device was, by time.
+#[derive(Default)]
+struct People(HashMap<Uuid, Vec<(Time, Option<Time>, Person)>>);
+
+impl People {
+    /// A window is the person's when it begins inside their assignment: what straddles a change of hands
+    /// is nobody's rather than the wrong person's.
+    fn of(&self, device: Uuid, at: Time) -> Option<&Person> {
+        let list = self.0.get(&device)?;
+        list.iter().find(|(from, to, _)| *from <= at && to.is_none_or(|to| at < to)).map(|(_, _, p)| p)
+    }
+}

@@ -1,0 +1,563 @@
+//! The collection report, `collection-report/1`: what an agent says it collected. No content by
+//! construction: enums, numbers, ids and host names only; unknown fields are refused, and no message
+//! repeats what was sent.
+//!
+//! The hash of a report is SHA-256 over its RFC 8785 canonical JSON without `sig`; the signature is
+//! Ed25519 (RFC 8032, strict) over the same bytes.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::register::{Category, Granularity, Purpose};
+
+/// Bytes of a body as sent, and after gzip.
+pub const MAX_BODY: usize = 256 * 1024;
+pub const MAX_EXPANDED: usize = 4 * 1024 * 1024;
+pub const MAX_ITEMS: usize = 200;
+pub const MAX_WINDOW_SECONDS: i64 = 24 * 3600;
+/// An agent's clock further off than this is flagged, not refused.
+pub const MAX_SKEW_SECONDS: i64 = 5 * 60;
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionReport {
+    pub schema: Schema,
+    /// UUID version 7, made by the agent.
+    pub report_id: Uuid,
+    pub agent_id: Uuid,
+    /// New at each start of the agent; `seq` and `prev_hash` run within it.
+    pub boot_id: Uuid,
+    /// 0, 1, 2, … below 2^53.
+    pub seq: u64,
+    /// Hash of the report before; null in the first of a run.
+    #[schema(value_type = Option<String>)]
+    pub prev_hash: Option<Hash>,
+    pub device_id: Uuid,
+    pub window: Window,
+    #[schema(value_type = String, format = DateTime)]
+    pub produced_at: Time,
+    /// The policy the agent obeyed; null when it has none.
+    #[serde(default)]
+    pub policy: Option<PolicyRef>,
+    /// At most 200. An item with count 0 says "I watched this category and saw nothing".
+    pub items: Vec<Item>,
+    pub sig: Sig,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub enum Schema {
+    #[serde(rename = "collection-report/1")]
+    V1,
+}
+
+/// [start, end); at most 24 hours.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    #[schema(value_type = String, format = DateTime)]
+    pub start: Time,
+    #[schema(value_type = String, format = DateTime)]
+    pub end: Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRef {
+    pub revision: u64,
+    #[schema(value_type = String)]
+    pub sha256: Hash,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    #[schema(value_type = String)]
+    pub category: Category,
+    #[schema(value_type = String)]
+    pub granularity: Granularity,
+    /// The program that records, and its version: `acme-agent/4.2`.
+    #[schema(value_type = String)]
+    pub source: Source,
+    pub collected: Amount,
+    /// What left the machine.
+    #[serde(default)]
+    pub forwarded: Amount,
+    #[serde(default)]
+    pub dropped: Option<Dropped>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub first_observed: Option<Time>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_observed: Option<Time>,
+    #[serde(default)]
+    pub destination: Option<Destination>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub purpose: Option<Purpose>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    pub count: u32,
+    #[serde(default)]
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dropped {
+    pub count: u32,
+    pub reason: DropReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    OptOut,
+    NotDeclared,
+    Paused,
+    PolicyExpired,
+    Filtered,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    #[schema(value_type = String)]
+    pub host: Host,
+    #[schema(value_type = String)]
+    pub recipient: Recipient,
+    #[schema(value_type = String)]
+    pub country: Country,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sig {
+    /// Id of the agent's key, as given at enrolment.
+    #[schema(value_type = String)]
+    pub kid: KeyId,
+    pub alg: Algorithm,
+    /// base64url, 64 bytes.
+    #[schema(value_type = String)]
+    pub value: SignatureText,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub enum Algorithm {
+    EdDSA,
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hash(pub [u8; 32]);
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        let wrong = || serde::de::Error::custom("not a hash");
+        let digits = text.strip_prefix("sha256:").filter(|h| h.len() == 64).ok_or_else(wrong)?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let lower = |c: &u8| c.is_ascii_digit() || (b'a'..=b'f').contains(c);
+            let pair = std::str::from_utf8(pair).ok().filter(|p| p.bytes().all(|c| lower(&c))).ok_or_else(wrong)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Hash(bytes))
+    }
+}
+
+/// A text of at most 128 characters that must fit a rule.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $rule:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: impl Into<String>) -> Option<Self> {
+                let (text, rule): (String, fn(&str) -> bool) = (text.into(), $rule);
+                (text.len() <= 128 && rule(&text)).then_some(Self(text))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(d)?).ok_or_else(|| serde::de::Error::custom("not allowed here"))
+            }
+        }
+    };
+}
+
+fn made_of(text: &str, allowed: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || allowed.as_bytes().contains(&b))
+}
+
+checked_text!(
+    /// Program and version, `name/version`; the name in lower case.
+    Source,
+    |t| t.split_once('/').is_some_and(|(name, version)| {
+        made_of(name, "-_.") && made_of(version, "-_.+~") && name.len() <= 64 && !name.contains(|c: char| c.is_ascii_uppercase())
+    })
+);
+checked_text!(
+    /// A host name (RFC 1123) or an IP address, lower case.
+    Host,
+    |t| made_of(t, "-.:") && !t.starts_with(['-', '.']) && !t.contains(|c: char| c.is_ascii_uppercase())
+);
+checked_text!(
+    /// Who receives it: `org:` and an id.
+    Recipient,
+    |t| t.strip_prefix("org:").is_some_and(|id| made_of(id, "-_."))
+);
+checked_text!(
+    /// ISO 3166-1 alpha-2.
+    Country,
+    |t| t.len() == 2 && t.bytes().all(|b| b.is_ascii_uppercase())
+);
+checked_text!(
+    /// See [`key_id`].
+    KeyId,
+    |t| made_of(t, "-_")
+);
+checked_text!(
+    /// base64url of an Ed25519 signature.
+    SignatureText,
+    |t| made_of(t, "-_") && t.len() == 86
+);
+
+impl Source {
+    /// The program without its version.
+    pub fn program(&self) -> &str {
+        self.0.split('/').next().unwrap_or(&self.0)
+    }
+}
+
+/// A key's id: the first 16 bytes of its SHA-256, base64url.
+pub fn key_id(public_key: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(public_key)[..16])
+}
+
+/// A report that has the right shape, with what its signature is over.
+#[derive(Debug, Clone)]
+pub struct ParsedReport {
+    pub report: CollectionReport,
+    pub hash: Hash,
+    canonical: Vec<u8>,
+}
+
+impl ParsedReport {
+    /// Reads a body: shape first, then the rules that span fields. Every message names a JSON pointer and
+    /// repeats nothing of the body.
+    pub fn read(body: &[u8]) -> Result<Self> {
+        let mut value = read_strict(body)?;
+        let report: CollectionReport = read_typed(&value)?;
+        if let Value::Object(fields) = &mut value {
+            fields.remove("sig");
+        }
+        let canonical = serde_json_canonicalizer::to_vec(&value).map_err(anyhow::Error::new)?;
+        let hash = Hash(Sha256::digest(&canonical).into());
+        report.check()?;
+        Ok(ParsedReport { report, hash, canonical })
+    }
+
+    /// Whether the signature is this key's.
+    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        let bytes = URL_SAFE_NO_PAD.decode(self.report.sig.value.as_str()).ok();
+        let signature = bytes.and_then(|b| Signature::from_slice(&b).ok());
+        signature.is_some_and(|s| key.verify_strict(&self.canonical, &s).is_ok())
+    }
+}
+
+impl CollectionReport {
+    fn check(&self) -> Result<()> {
+        let mut errors = crate::error::FieldErrors::default();
+        let seconds = self.window.end.seconds_since(self.window.start);
+        if self.window.end <= self.window.start {
+            errors.add("/window/end", "must be later than /window/start");
+        } else if seconds > MAX_WINDOW_SECONDS {
+            errors.add("/window", "must span at most 24 hours");
+        }
+        if self.seq >= 1 << 53 {
+            errors.add("/seq", "must be below 2^53");
+        }
+        if self.items.len() > MAX_ITEMS {
+            errors.add("/items", "must hold at most 200 items");
+        }
+        for (i, item) in self.items.iter().enumerate().take(MAX_ITEMS) {
+            let times = [("first_observed", item.first_observed), ("last_observed", item.last_observed)];
+            for (name, at) in times {
+                // A minute of slack: agents round.
+                let inside = |t: Time| {
+                    t >= self.window.start.plus_seconds(-60) && t <= self.window.end.plus_seconds(60)
+                };
+                if at.is_some_and(|t| !inside(t)) {
+                    errors.add(format!("/items/{i}/{name}"), "must lie inside the window");
+                }
+            }
+            if item.collected.count > 0 && (item.first_observed.is_none() || item.last_observed.is_none()) {
+                errors.add(format!("/items/{i}"), "must say first_observed and last_observed when something was collected");
+            }
+            if item.forwarded.count > 0 && item.destination.is_none() {
+                errors.add(format!("/items/{i}"), "must say the destination when something was forwarded");
+            }
+            if item.collected.bytes > 1 << 53 || item.forwarded.bytes > 1 << 53 {
+                errors.add(format!("/items/{i}"), "bytes must be below 2^53");
+            }
+        }
+        errors.into_result()
+    }
+}
+
+/// Signs a report's fields (without `sig`): answers the whole report as JSON, and its hash.
+pub fn sign(mut fields: Map<String, Value>, key: &SigningKey) -> anyhow::Result<(Value, Hash)> {
+    fields.remove("sig");
+    let canonical = serde_json_canonicalizer::to_vec(&fields)?;
+    let signature = key.sign(&canonical);
+    let sig = serde_json::json!({
+        "kid": key_id(key.verifying_key().as_bytes()),
+        "alg": "EdDSA",
+        "value": URL_SAFE_NO_PAD.encode(signature.to_bytes()),
+    });
+    fields.insert("sig".into(), sig);
+    Ok((Value::Object(fields), Hash(Sha256::digest(&canonical).into())))
+}
+
+/// Parses JSON and refuses what two parsers could read differently: keys that occur twice.
+pub fn read_strict(body: &[u8]) -> Result<Value> {
+    let refused = |detail: String| Error::Rejected(StatusCode::BAD_REQUEST, detail.into());
+    serde_json::from_slice::<Strict>(body).map(|s| s.0).map_err(|e| {
+        let what = if e.is_data() { "a key occurs twice" } else { "this is not JSON" };
+        refused(format!("{what}, at line {} column {}", e.line(), e.column()))
+    })
+}
+
+/// Fits JSON to a type; the message names the place and what may stand there.
+pub fn read_typed<T: DeserializeOwned>(value: &Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let mut pointer = String::new();
+        for segment in error.path() {
+            let name = match segment {
+                serde_path_to_error::Segment::Seq { index } => index.to_string(),
+                serde_path_to_error::Segment::Map { key } if expected(key).is_some() => key.clone(),
+                // A key of the sender's own making is not repeated.
+                _ => break,
+            };
+            pointer.push('/');
+            pointer.push_str(&name);
+        }
+        let text = error.inner().to_string();
+        let last = pointer.rsplit('/').next().unwrap_or("");
+        let message = if text.starts_with("unknown field") {
+            "holds a field that the schema doesn't have; only metadata is taken here, never content".to_owned()
+        } else if text.starts_with("missing field") {
+            // The name after the words is ours: it comes from the type.
+            text
+        } else {
+            format!("must be {}", expected(last).unwrap_or("as in the schema"))
+        };
+        Error::invalid(pointer, message)
+    })
+}
+
+/// What may stand at a field, by its name; `None` for names that no schema of ours has.
+fn expected(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "schema" => "\"collection-report/1\"",
+        "report_id" | "agent_id" | "boot_id" | "device_id" => "a UUID",
+        "seq" | "revision" | "count" | "bytes" => "a whole number, not negative",
+        "prev_hash" | "sha256" => "\"sha256:\" and 64 lower-case hexadecimal digits",
+        "window" => "an object with start and end",
+        "start" | "end" | "produced_at" | "first_observed" | "last_observed" => "a time as in RFC 3339",
+        "policy" => "null or an object with revision and sha256",
+        "items" => "a list of items",
+        "category" => "an id from /api/v1/categories",
+        "granularity" => "count, metadata or content",
+        "source" => "name/version in lower case, such as acme-agent/4.2",
+        "collected" | "forwarded" => "an object with count and bytes",
+        "dropped" => "null or an object with count and reason",
+        "reason" => "opt_out, not_declared, paused, policy_expired or filtered",
+        "destination" => "null or an object with host, recipient and country",
+        "host" => "a host name in lower case",
+        "recipient" => "\"org:\" and an id",
+        "country" => "an ISO 3166-1 code of two capital letters",
+        "purpose" => "null or a purpose from /api/v1/categories",
+        "sig" => "an object with kid, alg and value",
+        "kid" => "the key id given at enrolment",
+        "alg" => "\"EdDSA\"",
+        "value" => "an Ed25519 signature in base64url, 86 characters",
+        "enrolment_secret" => "the secret given by an administrator",
+        "public_key" => "an Ed25519 public key in base64url, 43 characters",
+        "software" => "name/version in lower case",
+        _ => return None,
+    })
+}
+
+/// JSON whose objects hold each key once.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct StrictVisitor;
+        impl<'de> Visitor<'de> for StrictVisitor {
+            type Value = Strict;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Strict, E> {
+                Ok(Strict(v.into()))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Strict, E> {
+                Ok(Strict(v.into()))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Strict, E> {
+                Ok(Strict(v.into()))
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Strict, E> {
+                Ok(Strict(v.into()))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Strict, E> {
+                Ok(Strict(v.into()))
+            }
+            fn visit_unit<E>(self) -> Result<Strict, E> {
+                Ok(Strict(Value::Null))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strict, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Strict(v)) = seq.next_element()? {
+                    list.push(v);
+                }
+                Ok(Strict(Value::Array(list)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, Strict(v))) = map.next_entry::<String, Strict>()? {
+                    if object.insert(key, v).is_some() {
+                        return Err(serde::de::Error::custom("a key occurs twice"));
+                    }
+                }
+                Ok(Strict(Value::Object(object)))
+            }
+        }
+        d.deserialize_any(StrictVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> Map<String, Value> {
+        let report = serde_json::json!({
+            "schema": "collection-report/1",
+            "report_id": "0192f3a0-0000-7000-8000-000000000001",
+            "agent_id": "0192f3a0-0000-7000-8000-000000000002",
+            "boot_id": "0192f3a0-0000-7000-8000-000000000003",
+            "seq": 1, "prev_hash": null,
+            "device_id": "0192f3a0-0000-7000-8000-000000000004",
+            "window": {"start": "2026-11-01T10:00:00Z", "end": "2026-11-01T10:05:00Z"},
+            "produced_at": "2026-11-01T10:05:01Z",
+            "items": [{"category": "web.urls", "granularity": "content", "source": "acme-agent/4.2",
+                "collected": {"count": 12, "bytes": 5310},
+                "first_observed": "2026-11-01T10:00:01Z", "last_observed": "2026-11-01T10:04:00Z"}],
+        });
+        report.as_object().unwrap().clone()
+    }
+
+    fn signed(change: impl FnOnce(&mut Value)) -> Result<ParsedReport> {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let mut value = Value::Object(fields());
+        change(&mut value);
+        let (value, _) = sign(value.as_object().unwrap().clone(), &key).unwrap();
+        ParsedReport::read(value.to_string().as_bytes())
+    }
+
+    fn pointer(error: Error) -> String {
+        match error {
+            Error::Invalid(errors) => errors.iter().next().unwrap().field.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_signed_report_is_read_and_a_changed_one_is_not_its_signers() {
+        let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
+        let parsed = signed(|_| ()).unwrap();
+        assert!(parsed.is_signed_by(&key));
+        assert!(!parsed.is_signed_by(&SigningKey::from_bytes(&[8; 32]).verifying_key()));
+        let (value, hash) = sign(fields(), &SigningKey::from_bytes(&[7; 32])).unwrap();
+        assert_eq!(hash, parsed.hash);
+        let tampered = value.to_string().replace("\"count\":12", "\"count\":11");
+        assert!(!ParsedReport::read(tampered.as_bytes()).unwrap().is_signed_by(&key));
+    }
+
+    #[test]
+    fn each_fault_is_named_by_its_pointer_and_nothing_is_repeated() {
+        type Change = fn(&mut Value);
+        let cases: [(&str, Change); 11] = [
+            ("/items/0", |v| v["items"][0]["title"] = "My secret window".into()),
+            ("/items/0/category", |v| v["items"][0]["category"] = "My secret window".into()),
+            ("/items/0/source", |v| v["items"][0]["source"] = "My secret window".into()),
+            ("/items/0/destination/host", |v| {
+                v["items"][0]["destination"] = serde_json::json!({"host": "My secret window", "recipient": "org:a", "country": "DE"});
+            }),
+            ("/items/0/collected/count", |v| v["items"][0]["collected"]["count"] = (-1).into()),
+            ("/window", |v| v["window"]["end"] = "2026-11-03T10:00:00Z".into()),
+            ("/window/end", |v| v["window"]["end"] = "2026-11-01T09:00:00Z".into()),
+            ("/items/0/first_observed", |v| v["items"][0]["first_observed"] = "2026-10-01T10:00:00Z".into()),
+            ("/items/0", |v| { v["items"][0].as_object_mut().unwrap().remove("last_observed"); }),
+            ("", |v| v["My secret window"] = 1.into()),
+            ("/items", |v| v["items"] = Value::Array(vec![v["items"][0].clone(); 201])),
+        ];
+        for (expected, change) in cases {
+            let error = signed(change).expect_err(expected);
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+            assert_eq!(pointer(error), expected);
+        }
+    }
+
+    #[test]
+    fn what_two_parsers_read_differently_is_refused() {
+        let body = br#"{"seq":1,"seq":2}"#;
+        assert!(matches!(read_strict(body), Err(Error::Rejected(StatusCode::BAD_REQUEST, text)) if text.contains("twice")));
+        assert!(read_strict(b"{").is_err());
+        assert!(read_strict(b"{\"a\":[1,{\"b\":1,\"b\":1}]}").is_err());
+    }
+}
