@@ -39,10 +39,16 @@ create table processing_revision (
     -- The declared fields as typed in src/register/model.rs; RFC 8785 canonical form is what is hashed.
     content jsonb not null,
     content_sha256 bytea not null,
-    primary key (processing_id, revision)
+    primary key (processing_id, revision),
+    constraint processing_revision_state_known check (state in ('draft', 'proposed', 'active', 'paused', 'ended')),
+    constraint processing_revision_change_known check (change in ('created', 'saved', 'proposed', 'agreed',
+        'objected', 'activated', 'paused', 'resumed', 'revised', 'ended'))
 );
 create index processing_revision_by_category on processing_revision (category, at);
 comment on table processing_revision is 'Purpose: every version and every change of state. Retention: kept; append-only.';
 
-create trigger processing_revision_append_only before update or delete on processing_revision
+-- A draft that nobody else has seen can be deleted as a whole; nothing is ever rewritten.
+create trigger processing_revision_never_rewritten before update on processing_revision
+    for each row execute function refuse_change();
+create trigger processing_revision_append_only before delete on processing_revision
     for each row when (old.state <> 'draft') execute function refuse_change();

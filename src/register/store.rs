@@ -1,0 +1,109 @@
+//! SQL of the register.
+
+use anyhow::Context;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::life::{self, Change, Declaration, Revision, State};
+use super::model::ProcessingContent;
+use crate::clock::Time;
+use crate::error::Result;
+
+struct RevisionRow {
+    processing_id: Uuid,
+    revision: i32,
+    at: Time,
+    by_role: String,
+    change: String,
+    state: String,
+    reason: Option<String>,
+    content: Json<ProcessingContent>,
+    content_sha256: Vec<u8>,
+}
+
+impl TryFrom<RevisionRow> for Revision {
+    type Error = crate::error::Error;
+
+    fn try_from(row: RevisionRow) -> Result<Self> {
+        Ok(Revision {
+            processing_id: row.processing_id,
+            revision: row.revision,
+            at: row.at,
+            by_role: row.by_role,
+            change: Change::parse(&row.change).context("an unknown change in the register")?,
+            state: State::parse(&row.state).context("an unknown state in the register")?,
+            reason: row.reason,
+            content: row.content.0,
+            content_sha256: row.content_sha256,
+        })
+    }
+}
+
+fn revisions(rows: Vec<RevisionRow>) -> Result<Vec<Revision>> {
+    rows.into_iter().map(Revision::try_from).collect()
+}
+
+/// Every period in which a revision was in force, by processing and time. The table is small: one row for
+/// each change that a publisher ever made.
+pub async fn list_declarations(db: &mut PgConnection) -> Result<Vec<Declaration>> {
+    let rows = sqlx::query_as!(
+        RevisionRow,
+        r#"select processing_id, revision, at, by_role, change, state, reason,
+                  content as "content: Json<ProcessingContent>", content_sha256
+           from processing_revision where state <> 'draft' order by processing_id, revision"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(life::declarations(revisions(rows)?))
+}
+
+/// What was declared and active at that moment.
+pub async fn declarations_in_force(db: &mut PgConnection, at: Time) -> Result<Vec<Declaration>> {
+    let all = list_declarations(db).await?;
+    Ok(all.into_iter().filter(|d| d.in_force_at(at)).collect())
+}
+
+/// A processing's whole history, oldest first; empty when there is no such processing.
+pub async fn list_history(db: &mut PgConnection, id: Uuid) -> Result<Vec<Revision>> {
+    let rows = sqlx::query_as!(
+        RevisionRow,
+        r#"select processing_id, revision, at, by_role, change, state, reason,
+                  content as "content: Json<ProcessingContent>", content_sha256
+           from processing_revision where processing_id = $1 order by revision"#,
+        id
+    )
+    .fetch_all(db)
+    .await?;
+    revisions(rows)
+}
+
+/// The newest revision of each processing, and whether it was ever active.
+pub async fn list_newest(db: &mut PgConnection) -> Result<Vec<(Revision, bool)>> {
+    let rows = sqlx::query!(
+        r#"select r.processing_id, r.revision, r.at, r.by_role, r.change, r.state, r.reason,
+                  r.content as "content: Json<ProcessingContent>", r.content_sha256,
+                  exists (select 1 from processing_revision a
+                          where a.processing_id = r.processing_id and a.state = 'active') as "was_active!"
+           from processing p join processing_revision r on r.processing_id = p.id and r.revision = p.revision
+           order by r.category, r.at desc"#
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let revision = RevisionRow {
+                processing_id: row.processing_id,
+                revision: row.revision,
+                at: row.at,
+                by_role: row.by_role,
+                change: row.change,
+                state: row.state,
+                reason: row.reason,
+                content: row.content,
+                content_sha256: row.content_sha256,
+            };
+            Ok((revision.try_into()?, row.was_active))
+        })
+        .collect()
+}
