@@ -36,7 +36,7 @@ pub struct AppState {
 
 impl AppState {
     pub fn new(config: Config, db: PgPool, clock: Clock, random: Random) -> Self {
-        let intake = Intake::start(db.clone(), clock.clone(), random.clone());
+        let intake = Intake::start(db.clone(), clock.clone(), random.clone(), config.time_zone.clone());
         let passwords = identity::Passwords::new(random.clone());
         AppState { config: Arc::new(config), db, clock, random, intake, passwords }
     }

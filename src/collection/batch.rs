@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::model::{self, Audience, FindingKind};
 use super::report::{Item, ParsedReport};
-use super::store::{self, CoverageColumns, DailyColumns, FindingColumns, ReportColumns};
+use super::store::intake::{self as store, CoverageColumns, DailyColumns, FindingColumns, ReportColumns};
 use crate::clock::{Day, Random, Time};
 use crate::error::Result;
 use crate::register::{Category, Declaration};

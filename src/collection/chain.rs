@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::intake::Job;
 use super::report::{Hash, ParsedReport};
-use super::store::{self, ChainColumns};
+use super::store::intake::{self as store, ChainColumns};
 use crate::clock::Time;
 use crate::error::Result;
 

@@ -18,7 +18,7 @@ use super::batch::{Batch, Person};
 use super::chain::{Chains, Verdict};
 use super::model::Audience;
 use super::report::{MAX_SKEW_SECONDS, ParsedReport};
-use super::store;
+use super::store::intake as store;
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
 use crate::register;

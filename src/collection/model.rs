@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::report::Item;
 use crate::clock::Time;
-use crate::register::Declaration;
+use crate::register::{Category, Declaration};
 
 /// Fewest people a count may speak of.
 pub const SMALLEST_GROUP: i64 = 5;
@@ -110,21 +110,19 @@ pub fn assess(
     let program = item.source.program();
     let in_force = || {
         declarations.iter().filter(move |d| {
-            d.from <= observed_at
-                && d.to.is_none_or(|to| observed_at < to)
-                && d.applies_to(audience.department, &audience.jurisdiction)
+            d.in_force_at(observed_at) && d.applies_to(audience.department, &audience.jurisdiction)
         })
     };
     let mut found = Vec::new();
-    if item.category.is_unknown() {
+    if item.category == Category::unknown() {
         found.push((FindingKind::Unrecognised, format!("program:{program}")));
     }
-    if !in_force().any(|d| d.content.source.name == program) {
+    if !in_force().any(|d| d.content.source.matches(program)) {
         found.push((FindingKind::UndeclaredAgent, format!("program:{program}")));
     }
     let of_category: Vec<&Declaration> = in_force().filter(|d| d.content.category == item.category).collect();
     let covering: Vec<&Declaration> =
-        of_category.iter().copied().filter(|d| d.content.source.name == program).collect();
+        of_category.iter().copied().filter(|d| d.content.source.matches(program)).collect();
     if covering.is_empty() {
         let about = if of_category.is_empty() { String::new() } else { format!("program:{program}") };
         found.push((FindingKind::Undeclared, about));
@@ -135,7 +133,7 @@ pub fn assess(
     {
         found.push((FindingKind::Exceeds, format!("purpose:{}", purpose.id())));
     }
-    if !covering.iter().any(|d| item.granularity <= d.content.granularity) {
+    if !covering.iter().any(|d| item.granularity <= d.granularity()) {
         found.push((FindingKind::Exceeds, format!("granularity:{}", item.granularity.id())));
     }
     if let Some(destination) = item.destination.as_ref().filter(|_| item.forwarded.count > 0) {
@@ -154,7 +152,7 @@ pub fn assess(
 
 /// The most records a day that the declarations of a category and program allow; `None` without a bound.
 pub fn daily_bound(
-    category: crate::register::Category,
+    category: Category,
     program: &str,
     observed_at: Time,
     audience: &Audience,
@@ -163,9 +161,8 @@ pub fn daily_bound(
     let mut bound = None;
     for d in declarations.iter().filter(|d| {
         d.content.category == category
-            && d.content.source.name == program
-            && d.from <= observed_at
-            && d.to.is_none_or(|to| observed_at < to)
+            && d.content.source.matches(program)
+            && d.in_force_at(observed_at)
             && d.applies_to(audience.department, &audience.jurisdiction)
     }) {
         let max = d.content.max_per_day?;

@@ -1,0 +1,122 @@
+//! Enrolling agents, and whose device is whose; each function is one transaction.
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::VerifyingKey;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::report::{Source, key_id};
+use super::store::{fleet, intake};
+use crate::app::AppState;
+use crate::audit;
+use crate::error::{Error, OnConstraint, Result};
+use crate::identity;
+use crate::web::{Role, Viewer};
+
+/// Hours that an enrolment secret may wait for its agent.
+pub const ENROLMENT_HOURS: i64 = 48;
+
+fn hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
+}
+
+/// Makes a one-time enrolment secret for a device, which is made when it is new. The secret is shown once.
+pub async fn create_enrolment(state: &AppState, viewer: Option<&Viewer>, device_label: &str) -> Result<String> {
+    let label = device_label.trim();
+    if label.is_empty() || label.chars().count() > 100 {
+        return Err(Error::invalid("device", "Enter a name for the device, of at most 100 characters."));
+    }
+    let now = state.clock.now();
+    let secret = state.random.token();
+    let expires_at = now.plus_seconds(ENROLMENT_HOURS * 3600);
+    let mut tx = state.db.begin().await?;
+    let device = fleet::ensure_device(&mut tx, state.random.uuid(now), label, now).await?;
+    let by = viewer.map(|v| v.person_id);
+    fleet::insert_enrolment(&mut tx, state.random.uuid(now), &hash(&secret), device, now, by, expires_at).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+/// What an agent keeps after enrolling.
+pub struct Enrolled {
+    pub agent_id: Uuid,
+    pub device_id: Uuid,
+    pub kid: String,
+    /// Bearer token; write-only: it sends reports and reads nothing about people.
+    pub token: String,
+}
+
+/// Turns a one-time secret and a public key into an agent.
+pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &Source) -> Result<Enrolled> {
+    let key = URL_SAFE_NO_PAD
+        .decode(public_key)
+        .ok()
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+        .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
+        .filter(|key| !key.is_weak())
+        .ok_or_else(|| Error::invalid("/public_key", "must be an Ed25519 public key in base64url, 43 characters"))?;
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let device_id = fleet::use_enrolment(&mut tx, &hash(secret), now).await?.ok_or(Error::Rejected(
+        StatusCode::UNAUTHORIZED,
+        "This enrolment secret is unknown, used already, or out of date.".into(),
+    ))?;
+    let (agent_id, token) = (state.random.uuid(now), state.random.token());
+    fleet::insert_agent(&mut tx, agent_id, device_id, software.as_str(), key.as_bytes(), &hash(&token), now)
+        .await
+        .on_constraint("agent_key_once", || Error::conflict("This key belongs to an agent already."))?;
+    tx.commit().await?;
+    Ok(Enrolled { agent_id, device_id, kid: key_id(key.as_bytes()), token })
+}
+
+/// The agent that a bearer token belongs to.
+pub async fn authenticate(state: &AppState, token: &str) -> Result<intake::AgentRow> {
+    let mut db = state.db.acquire().await?;
+    intake::find_agent(&mut db, &hash(token)).await?.ok_or(Error::Unauthenticated)
+}
+
+pub async fn revoke(state: &AppState, agent_id: Uuid) -> Result<()> {
+    let mut db = state.db.acquire().await?;
+    match fleet::revoke_agent(&mut db, agent_id, state.clock.now()).await? {
+        true => Ok(()),
+        false => Err(Error::NotFound),
+    }
+}
+
+/// Makes a device this person's from now on; whoever had it before has it no longer.
+pub async fn assign(state: &AppState, viewer: &Viewer, device_id: Uuid, person_id: Uuid) -> Result<()> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let person = identity::find_person(&mut tx, person_id).await?;
+    if person.is_none_or(|p| p.deactivated_at.is_some()) {
+        return Err(Error::invalid("person", "Choose somebody who is active."));
+    }
+    let before = fleet::end_assignment(&mut tx, device_id, now).await?;
+    fleet::insert_assignment(&mut tx, state.random.uuid(now), device_id, person_id, now)
+        .await
+        .on_constraint("device_assignment_one_person", || {
+            Error::conflict("This device was assigned a moment ago. Reload the page to see to whom.")
+        })?;
+    let role = Role::Administrator;
+    if let Some(before) = before {
+        let entry = audit::Entry { action: "device.released", subject: Some(before), object: Some(device_id), reason: None };
+        audit::record(&mut tx, state, viewer, role, entry).await?;
+    }
+    let entry = audit::Entry { action: "device.assigned", subject: Some(person_id), object: Some(device_id), reason: None };
+    audit::record(&mut tx, state, viewer, role, entry).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes a device off its person's name from now on.
+pub async fn release(state: &AppState, viewer: &Viewer, device_id: Uuid) -> Result<()> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let before = fleet::end_assignment(&mut tx, device_id, now).await?.ok_or(Error::NotFound)?;
+    let entry = audit::Entry { action: "device.released", subject: Some(before), object: Some(device_id), reason: None };
+    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    tx.commit().await?;
+    Ok(())
+}

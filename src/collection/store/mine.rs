@@ -1,0 +1,121 @@
+//! What the worker's page reads: daily sums, coverage and findings of one person; never raw reports.
+
+use sqlx::{PgConnection, Result};
+use uuid::Uuid;
+
+use crate::clock::{Day, Time};
+
+/// The person's audience, as declarations need it.
+pub struct PersonRow {
+    pub department_id: Option<Uuid>,
+    pub jurisdiction: String,
+}
+
+pub async fn find_person(db: &mut PgConnection, person_id: Uuid) -> Result<PersonRow> {
+    sqlx::query_as!(PersonRow, "select department_id, jurisdiction from person where id = $1", person_id)
+        .fetch_one(db)
+        .await
+}
+
+pub struct DailyRow {
+    pub day: Day,
+    pub category: String,
+    pub source: String,
+    pub granularity: String,
+    pub purpose: String,
+    pub destination_host: String,
+    pub recipient: String,
+    pub country: String,
+    pub collected: i64,
+    pub collected_bytes: i64,
+    pub forwarded: i64,
+    pub forwarded_bytes: i64,
+    pub dropped: i64,
+    pub first_observed: Option<Time>,
+    pub last_observed: Option<Time>,
+}
+
+/// Daily sums from `since` on, by day; all categories or one.
+pub async fn list_daily(
+    db: &mut PgConnection,
+    person_id: Uuid,
+    since: Day,
+    category: Option<&str>,
+) -> Result<Vec<DailyRow>> {
+    sqlx::query_as!(
+        DailyRow,
+        "select day, category, source, granularity, purpose, destination_host, recipient, country, collected,
+                collected_bytes, forwarded, forwarded_bytes, dropped, first_observed, last_observed
+         from collection_daily
+         where person_id = $1 and day >= $2 and ($3::text is null or category = $3)
+         order by day, category, source, granularity, purpose, destination_host",
+        person_id,
+        since as _,
+        category,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub struct CoverageRow {
+    pub day: Day,
+    pub category: String,
+    pub seconds: i64,
+}
+
+/// Seconds watched by day and category: the most that any single agent watched.
+pub async fn list_coverage(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<Vec<CoverageRow>> {
+    sqlx::query_as!(
+        CoverageRow,
+        r#"select day, category, max(seconds) as "seconds!" from coverage_daily
+           where person_id = $1 and day >= $2 group by day, category"#,
+        person_id,
+        since as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub struct FindingRow {
+    pub id: Uuid,
+    pub kind: String,
+    pub category: Option<String>,
+    pub about: String,
+    pub first_at: Time,
+    pub last_at: Time,
+}
+
+pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<FindingRow>> {
+    sqlx::query_as!(
+        FindingRow,
+        "select id, kind, category, about, first_at, last_at from finding
+         where person_id = $1 order by last_at desc, id",
+        person_id,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub struct DeviceRow {
+    pub label: String,
+    pub from: Time,
+    pub to: Option<Time>,
+    pub software: Option<String>,
+    pub last_seen_at: Option<Time>,
+    pub revoked_at: Option<Time>,
+}
+
+/// The person's devices, each with its agents; devices without one too.
+pub async fn list_devices(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<DeviceRow>> {
+    sqlx::query_as!(
+        DeviceRow,
+        r#"select d.label, lower(a.period) as "from!", upper(a.period) as "to", g.software as "software?",
+                  g.last_seen_at, g.revoked_at
+           from device_assignment a join device d on d.id = a.device_id
+           left join agent g on g.device_id = d.id
+           where a.person_id = $1 order by lower(a.period) desc, g.enrolled_at"#,
+        person_id,
+    )
+    .fetch_all(db)
+    .await
+}
