@@ -12,7 +12,7 @@ mod link;
 mod model;
 mod pages;
 mod passwords;
-//STUB mod roll;
+mod roll;
 mod sessions;
 mod store;
 
@@ -23,6 +23,9 @@ pub use model::{JURISDICTIONS, normalise_email};
 pub use passwords::Passwords;
 pub use sessions::load_viewer;
 pub use store::{PersonSummary, active_people, find_person, list_departments};
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 
 use crate::web::{Access, Role, Routes};
 
@@ -44,10 +47,10 @@ pub fn routes() -> Routes {
         .get("/people", ADMIN, admin::list)
         .get("/people/new", ADMIN, admin::new)
         .post("/people", ADMIN, admin::create)
-        //STUB         .get("/people/import", ADMIN, roll::upload)
-        //STUB         .post("/people/import", ADMIN, roll::dry_run)
-        //STUB         .get("/people/import/{id}", ADMIN, roll::show)
-        //STUB         .post("/people/import/{id}/apply", ADMIN, roll::apply)
+        .get("/people/import", ADMIN, roll::upload)
+        .post("/people/import", ADMIN, roll::dry_run.layer(DefaultBodyLimit::max(roll::REQUEST_LIMIT)))
+        .get("/people/import/{id}", ADMIN, roll::show)
+        .post("/people/import/{id}/apply", ADMIN, roll::apply)
         .get("/people/{id}", ADMIN, admin::show)
         .post("/people/{id}", ADMIN, admin::update)
         .post("/people/{id}/invite", ADMIN, admin::invite_again)
