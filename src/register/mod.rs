@@ -6,16 +6,23 @@
 //! agents report is compared with them. The law's demands are data (`jurisdictions.csv`) and one function
 //! ([`validate`]) whose messages name the article.
 
+pub mod actions;
+mod form;
 pub mod life;
 pub mod model;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 pub mod store;
 pub mod taxonomy;
+mod words;
 
 pub use life::{Change, Declaration, Revision, State};
 pub use model::{
     ChoiceMode, EmotionException, Frequency, Granularity, LegalBasis, Mandatory, ProcessingContent,
     Recipient, RecipientKind, Source, Visibility, source_key,
 };
+pub use rules::validate;
 pub use store::{declarations_in_force, list_declarations};
 pub use taxonomy::{Category, Jurisdiction, Purpose, country_name};
 
