@@ -177,10 +177,24 @@ pub async fn answer(
     comment: &str,
 ) -> Result<i32> {
     let role = viewer.acting_as(&[Role::Representative]).ok_or(Error::Forbidden)?;
+    if viewer.has(Role::Publisher) {
+        return Err(Error::conflict(
+            "You also publish for the employer, so you can't answer for the representatives.",
+        ));
+    }
     let comment =
         if agrees && comment.trim().is_empty() { None } else { Some(reasoned(comment, "comment")?) };
     let change = if agrees { Change::Agreed } else { Change::Objected };
-    simple(state, viewer, id, seen, Step { role, change, content: None, reason: comment }).await
+    let mut tx = state.db.begin().await?;
+    let head = Head::lock(&mut tx, id, seen).await?;
+    if head.state == State::Draft {
+        // Representatives don't know of drafts.
+        return Err(Error::NotFound);
+    }
+    let step = Step { role, change, content: None, reason: comment };
+    let revision = take(&mut tx, state, viewer, id, &head, step).await?;
+    tx.commit().await?;
+    Ok(revision)
 }
 
 /// Puts a proposal into force, once it says all that the law demands and those who must agree have.
