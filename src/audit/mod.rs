@@ -3,7 +3,7 @@
 //! Every read of a person's data by somebody else, and every change of accounts, leaves an entry that the
 //! person concerned sees: in which role, when, what, why. The table refuses updates and deletes.
 
-//STUB mod pages;
+mod pages;
 mod store;
 
 use sqlx::PgConnection;
@@ -16,7 +16,7 @@ use crate::web::{Access, Role, Routes, Viewer};
 pub use store::EntryRow;
 
 pub fn routes() -> Routes {
-    Routes::new() //STUB .get("/me/access-log", Access::SignedIn, pages::show)
+    Routes::new().get("/me/access-log", Access::SignedIn, pages::show)
 }
 
 /// What is about to be recorded.
