@@ -8,7 +8,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 /// The settings there are: name, default in words, meaning. The README's table and a test read it.
@@ -26,7 +25,6 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("RAW_REPORT_DAYS", "30", "days until a day's raw reports are dropped; daily figures stay"),
     ("SMTP_URL", "none: links are shown to the administrator", "smtps:// address of the mail server; secret, also SMTP_URL_FILE"),
     ("MAIL_FROM", "daylight@localhost", "sender of mail"),
-    ("TRUSTED_PROXIES", "none", "addresses (CIDR, comma-separated) whose X-Forwarded-For is believed"),
     ("LOG_LEVEL", "info", "error, warn, info, debug or a tracing filter"),
     ("LOG_FORMAT", "text", "text or json"),
 ];
@@ -72,7 +70,6 @@ pub struct Config {
     pub raw_report_days: i64,
     pub smtp_url: Option<Secret>,
     pub mail_from: String,
-    pub trusted_proxies: Vec<IpNet>,
     pub log_level: String,
     pub log_format: LogFormat,
     /// Set by `daylight demo` only; never from the environment.
@@ -125,13 +122,6 @@ impl Config {
             raw_report_days,
             smtp_url: source.secret("SMTP_URL", &["smtp://", "smtps://"])?,
             mail_from: source.text("MAIL_FROM", "daylight@localhost"),
-            trusted_proxies: source
-                .text("TRUSTED_PROXIES", "")
-                .split(',')
-                .map(str::trim)
-                .filter(|s| !s.is_empty())
-                .map(|s| s.parse().map_err(|_| wrong("TRUSTED_PROXIES", "must be networks such as 10.0.0.0/8")))
-                .collect::<Result<_, _>>()?,
             log_level: source.text("LOG_LEVEL", "info"),
             log_format: match source.text("LOG_FORMAT", "text").as_str() {
                 "text" => LogFormat::Text,
@@ -247,7 +237,6 @@ mod tests {
             ("DATABASE_URL", "mysql://x"),
             ("DATABASE_POOL_SIZE", "1"),
             ("SMTP_URL", "mail.example"),
-            ("TRUSTED_PROXIES", "10.0.0.0/99"),
             ("LOG_FORMAT", "xml"),
             ("MIGRATE_ON_START", "perhaps"),
             ("RAW_REPORT_DAYS", "0"),

@@ -15,5 +15,6 @@ pub mod gateways;
 pub mod identity;
 pub mod outbox;
 pub mod register;
+pub mod server;
 pub mod site;
 pub mod web;
