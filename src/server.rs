@@ -43,9 +43,10 @@ impl From<crate::error::Error> for StartError {
 }
 
 pub fn start_logging(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_level)
+    // A list of the assets at each start tells nobody anything.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("memory_serve=warn,{}", config.log_level))
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // A second start in one process (tests) keeps the first's.
     let _ = match config.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -127,15 +128,14 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
     config.demo = true;
     demo::dress(&mut config);
     start_logging(&config);
-    if fresh {
-        if config.database_url.is_some() {
-            return Err(StartError::Other("demo --fresh begins its own database anew: unset DATABASE_URL".into()));
-        }
-        database::embedded::erase(&config.data_dir)?;
-    }
     let (options, embedded) = open_database(&config)?;
     let result = runtime()?.block_on(async {
         let listener = listen(&config).await?;
+        if fresh {
+            let pool = database::connect(options.clone(), &config).await?;
+            database::erase_example(&pool).await?;
+            pool.close().await;
+        }
         let state = open_state(config, options).await?;
         demo::fill(&state).await?;
         demo::print_links(&state).await?;
@@ -188,10 +188,8 @@ async fn run(state: AppState, listener: TcpListener) -> Result<ExitCode, StartEr
         stop_signal().await;
         let _ = stop.send(true);
     });
-    let workers = [
-        tokio::spawn(outbox::run(state.clone(), stopped.clone())),
-        tokio::spawn(collection::keep_house(state.clone(), stopped.clone())),
-    ];
+    // Both end when the pool is closed.
+    let workers = [tokio::spawn(outbox::run(state.clone())), tokio::spawn(collection::keep_house(state.clone()))];
     let router = app::router(state.clone());
     let mut signal = stopped.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
@@ -202,10 +200,10 @@ async fn run(state: AppState, listener: TcpListener) -> Result<ExitCode, StartEr
         result = async { server.await } => result.map_err(|e| StartError::Other(format!("serving failed: {e}")))?,
         _ = async { let _ = signal.wait_for(|s| *s).await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
     }
+    let _ = tokio::time::timeout(Duration::from_secs(5), state.db.close()).await;
     for worker in workers {
         let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
     }
-    state.db.close().await;
     println!("Daylight has stopped.");
     Ok(ExitCode::SUCCESS)
 }

@@ -142,3 +142,26 @@ async fn record(
         None => audit::record_system(db, state, entry).await,
     }
 }
+
+/// Drops raw reports past their retention, once an hour, until the pool is closed.
+pub async fn keep_house(state: AppState) {
+    while !state.db.is_closed() {
+        if drop_old_reports(&state).await.is_err() {
+            tracing::warn!("old reports could not be dropped; tried again in an hour");
+        }
+        tokio::select! {
+            () = state.db.close_event() => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(3600)) => {}
+        }
+    }
+}
+
+/// Drops the partitions of days older than `RAW_REPORT_DAYS`; daily figures stay.
+pub async fn drop_old_reports(state: &AppState) -> Result<()> {
+    let today = state.clock.now().day(&jiff::tz::TimeZone::UTC);
+    let mut db = state.db.acquire().await?;
+    for name in intake::list_partitions_before(&mut db, today.plus_days(-state.config.raw_report_days)).await? {
+        intake::drop_partition(&mut db, &name).await?;
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@
 //! are theirs: others see bands of five people and more.
 
 mod actions;
-mod api;
+pub mod api;
 mod batch;
 mod chain;
 mod chart;
@@ -15,13 +15,14 @@ mod intake;
 mod mine;
 pub mod model;
 mod organisation;
-mod pages;
+pub mod pages;
 pub mod report;
 mod store;
 
 pub use intake::{Intake, Receipt};
 
-pub use actions::{Enrolled, assign, create_enrolment, enrol};
+pub use actions::{Enrolled, assign, create_enrolment, drop_old_reports, enrol, keep_house};
+pub use store::fleet::{ChainHead, list_heads};
 
 use crate::web::{Access, Role, Routes};
 

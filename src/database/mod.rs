@@ -50,3 +50,18 @@ pub async fn is_migrated(pool: &PgPool) -> bool {
         .await
         .is_ok_and(|applied| applied == Some(known))
 }
+
+/// Empties a database that holds the example; refuses any other that holds something.
+pub async fn erase_example(pool: &PgPool) -> anyhow::Result<()> {
+    let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where schemaname = 'public'")
+        .fetch_one(pool)
+        .await?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let demo: Option<bool> =
+        sqlx::query_scalar("select demo from installation").fetch_optional(pool).await.unwrap_or(None);
+    anyhow::ensure!(demo == Some(true), "this database doesn't hold the example, so nothing was erased");
+    sqlx::raw_sql("drop schema public cascade; create schema public").execute(pool).await?;
+    Ok(())
+}

@@ -164,3 +164,26 @@ pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Op
 pub async fn count_devices(db: &mut PgConnection) -> Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from device"#).fetch_one(db).await
 }
+
+/// Where an agent's newest run stands.
+pub struct ChainHead {
+    pub agent_id: Uuid,
+    pub device_id: Uuid,
+    pub device: String,
+    pub boot_id: Uuid,
+    pub last_seq: i64,
+    pub last_hash: Vec<u8>,
+    pub covered_until: Time,
+}
+
+pub async fn list_heads(db: &mut PgConnection) -> Result<Vec<ChainHead>> {
+    sqlx::query_as!(
+        ChainHead,
+        "select distinct on (c.agent_id) c.agent_id, g.device_id, d.label as device, c.boot_id, c.last_seq,
+                c.last_hash, c.covered_until
+         from agent_chain c join agent g on g.id = c.agent_id join device d on d.id = g.device_id
+         where g.revoked_at is null order by c.agent_id, c.covered_until desc"
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,74 @@
+//! A made-up organisation: about 40 people in 5 departments, 90 days of history, and agents that go on
+//! reporting while the example runs. Everything goes through the same actions and the same intake as the
+//! real thing, on a clock that starts in the past. Marked as an example on every page.
+
+mod people;
+mod register;
+mod reports;
+
+use jiff::tz::TimeZone;
+
+use crate::app::AppState;
+use crate::clock::{Clock, Time};
+use crate::config::Config;
+use crate::error::Result;
+use crate::identity;
+
+pub use reports::keep_reporting;
+
+/// Days of history the example has.
+const DAYS: i64 = 90;
+
+/// The password of the four example accounts; serve refuses a database that has them.
+const PASSWORD: &str = "daylight-demo";
+
+const ACCOUNTS: [(&str, &str); 4] = [
+    ("worker@demo.example", "Ada Winter, worker"),
+    ("hr@demo.example", "Bruno Falk, publisher (HR)"),
+    ("rep@demo.example", "Carla Nowak, representative"),
+    ("admin@demo.example", "Dario Hess, administrator"),
+];
+
+/// The example's name and time zone, over whatever the environment says.
+pub fn dress(config: &mut Config) {
+    config.organisation = "Nordlicht Logistik (example)".into();
+    config.time_zone = TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC);
+}
+
+/// Fills an empty database; in one that has the example already, brings its reports up to now.
+pub async fn fill(state: &AppState) -> Result<()> {
+    let now = state.clock.now();
+    let begin = now.plus_days(-DAYS - 2);
+    // A day's last moment is reported the next day; midnight UTC keeps windows and days in step.
+    let begin = begin.day(&TimeZone::UTC).start(&TimeZone::UTC).plus_seconds(7 * 3600);
+    let past = on_clock(state, begin);
+    if !people::is_filled(state).await? {
+        println!("Making an example organisation with {DAYS} days of history …");
+        let staff = people::fill(&past).await?;
+        reports::enrol_everybody(&past, &staff).await?;
+        register::fill(&past, &staff, now).await?;
+    }
+    reports::catch_up(state, now).await
+}
+
+/// The same application on another clock.
+fn on_clock(state: &AppState, at: Time) -> AppState {
+    AppState::new(
+        (*state.config).clone(),
+        state.db.clone(),
+        Clock::fixed(at),
+        state.random.clone(),
+    )
+}
+
+/// Prints one sign-in link for each role.
+pub async fn print_links(state: &AppState) -> Result<()> {
+    println!("\nDaylight is at {} with an example organisation.\nSign in with one of these links (each works once):\n", state.config.base_url);
+    for (email, who) in ACCOUNTS {
+        if let Some(link) = identity::issue_sign_in_link(state, email, 24).await? {
+            println!("  {who}\n    {link}");
+        }
+    }
+    println!("\nor with any of these addresses and the password {PASSWORD}. Ctrl-C stops.\n");
+    Ok(())
+}
