@@ -39,7 +39,7 @@ pub fn heat(days: &[Day], categories: &[CategoryView]) -> Heat {
         .enumerate()
         .map(|(i, view)| {
             let top = TOP + i as i64 * ROW;
-            let most = view.cells.iter().map(|c| c.count).max().unwrap_or(0);
+            let most = usual_most(&view.cells);
             let cells = view
                 .cells
                 .iter()
@@ -69,15 +69,21 @@ pub fn heat(days: &[Day], categories: &[CategoryView]) -> Heat {
     }
 }
 
-/// Four steps by the logarithm, so that one busy day doesn't hide the others.
+/// The amount that nineteen of twenty days stay under, so that one busy day doesn't pale the others.
+fn usual_most(cells: &[Cell]) -> i64 {
+    let mut counts: Vec<i64> = cells.iter().map(|c| c.count).filter(|c| *c > 0).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() * 19 / 20).or(counts.last()).copied().unwrap_or(1)
+}
+
 fn class(cell: &Cell, most: i64) -> &'static str {
     match (cell.count, cell.watch) {
         (0, Watch::Nobody) => "heat-none",
         (0, Watch::Gap) => "heat-unknown",
         (0, Watch::Whole) => "heat-0",
         (count, _) => {
-            let share = (count as f64).ln_1p() / (most.max(1) as f64).ln_1p();
-            ["heat-1", "heat-2", "heat-3", "heat-4"][((share * 4.0).ceil() as usize).clamp(1, 4) - 1]
+            let step = (count.saturating_mul(4) + most - 1) / most.max(1);
+            ["heat-1", "heat-2", "heat-3", "heat-4"][step.clamp(1, 4) as usize - 1]
         }
     }
 }
