@@ -5,6 +5,7 @@
 
 mod client;
 mod database;
+pub mod logs;
 pub mod smtp;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ impl TestApp {
 
     /// A server whose configuration `change` has changed.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        logs::install();
         let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
