@@ -190,6 +190,13 @@ async fn changing_the_password_ends_every_other_session() {
     assert_signed_out(&there).await;
     sign_in(&app.visitor(), ADA, PASSWORD).await.assert_status(422);
     sign_in(&app.visitor(), ADA, new).await.assert_status(303);
+
+    let log = here.get("/me/access-log").await.assert_status(200);
+    assert_eq!(log.select("td[data-label='By']"), ["Whoever had your link or your present password"]);
+    for _ in 0..10 {
+        change("a wrong guess", new, new).await.assert_status(422);
+    }
+    change(new, PASSWORD, PASSWORD).await.assert_status(429);
 }
 
 #[tokio::test]

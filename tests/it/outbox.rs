@@ -1,5 +1,7 @@
 //! Mail: written, shown where no server is configured, sent, refused, deleted.
 
+use std::time::Duration;
+
 use daylight::outbox;
 use daylight::web::Role;
 
@@ -131,6 +133,23 @@ async fn the_mail_server_can_be_tried_out_and_may_be_away() {
     admin.post("/outbox/test", &[]).await.assert_status(303);
     assert_eq!(outbox::send_due(&app.state).await.expect("a round"), 0);
     assert_eq!(app.count("outbox where failed = 'the mail server can''t be reached'").await, 1);
+}
+
+#[tokio::test]
+async fn the_mailer_runs_until_the_pool_is_closed() {
+    let (app, sink) = with_sink().await;
+    let admin = app.actor(Role::Administrator).await;
+    admin.post("/outbox/test", &[]).await.assert_status(303);
+    let running = tokio::spawn(outbox::run(app.state.clone()));
+    for _ in 0..500 {
+        if app.count("outbox where sent_at is not null").await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(sink.mails().len(), 1);
+    app.state.db.close().await;
+    tokio::time::timeout(Duration::from_secs(2), running).await.expect("it stops").expect("it didn't panic");
 }
 
 #[tokio::test]

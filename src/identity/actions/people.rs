@@ -81,11 +81,11 @@ pub(super) async fn department(
 fn checked(person: &NewPerson<'_>, by_hand: bool) -> Result<String> {
     let mut errors = FieldErrors::default();
     let email = model::normalise_email(person.email);
-    if email.is_none() {
-        errors.add("email", "Enter an e-mail address, such as name@example.com.");
-    }
     if person.name.trim().is_empty() || person.name.chars().count() > 200 {
         errors.add("name", "Enter a name of at most 200 characters.");
+    }
+    if email.is_none() {
+        errors.add("email", "Enter an e-mail address, such as name@example.com.");
     }
     let jurisdiction = person.jurisdiction;
     if !jurisdiction.is_empty() && !model::JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
