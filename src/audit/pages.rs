@@ -49,6 +49,7 @@ impl EntryRow {
     fn by(&self) -> &'static str {
         match self.actor_role.parse::<Role>() {
             Ok(role) => role.words(),
+            Err(()) if self.action == "password.set" => "Whoever had your link or your present password",
             Err(()) => "The server itself, or somebody who wasn't signed in",
         }
     }

@@ -116,13 +116,13 @@ struct Group {
 }
 
 impl Group {
-    fn new<'a>(
+    fn new(
         title: &'static str,
         meaning: &'static str,
-        names: impl Iterator<Item = &'a str>,
+        names: impl Iterator<Item = String>,
         shown: usize,
     ) -> Self {
-        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        let mut names: Vec<String> = names.collect();
         let more = names.len().saturating_sub(shown);
         names.truncate(shown);
         Group { title, meaning, names, more }
@@ -140,10 +140,10 @@ async fn plan_page(state: &AppState, page: Page, viewer: &Viewer, id: Uuid, form
     let entry = audit::Entry { action: "roll.listed", subject: None, object: Some(id), reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
     tx.commit().await?;
-    let added = plan.added.iter().map(|row| row.name.as_str());
-    let changed = plan.changed.iter().map(|(_, row)| row.name.as_str());
-    let back = plan.reactivated.iter().map(|(_, row)| row.name.as_str());
-    let leavers = plan.deactivated.iter().map(|(_, name)| name.as_str());
+    let added = plan.added.iter().map(|row| row.name.clone());
+    let changed = plan.changed.iter().map(|c| format!("{}: {}", c.row.name, c.what.join(", ")));
+    let back = plan.reactivated.iter().map(|c| c.row.name.clone());
+    let leavers = plan.deactivated.iter().map(|(_, name)| name.clone());
     let groups = vec![
         Group::new("Deactivated", "on the roll before, not in this file", leavers, usize::MAX),
         Group::new("Added", "get an account and an invitation", added, SHOWN),

@@ -81,11 +81,11 @@ pub(super) async fn department(
 fn checked(person: &NewPerson<'_>, by_hand: bool) -> Result<String> {
     let mut errors = FieldErrors::default();
     let email = model::normalise_email(person.email);
-    if email.is_none() {
-        errors.add("email", "Enter an e-mail address, such as name@example.com.");
-    }
     if person.name.trim().is_empty() || person.name.chars().count() > 200 {
         errors.add("name", "Enter a name of at most 200 characters.");
+    }
+    if email.is_none() {
+        errors.add("email", "Enter an e-mail address, such as name@example.com.");
     }
     let jurisdiction = person.jurisdiction;
     if !jurisdiction.is_empty() && !model::JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
@@ -154,10 +154,11 @@ pub async fn invite_again(state: &AppState, viewer: &Viewer, id: Uuid) -> Result
 pub(super) async fn send_invitation(db: &mut PgConnection, state: &AppState, id: Uuid) -> Result<()> {
     let person = store::find_person(db, id).await?.ok_or(Error::NotFound)?;
     let link = issue_link(db, state, "invitation", Some(id), 7 * 24).await?;
+    let zone = state.config.time_zone.iana_name().unwrap_or("UTC");
     let until = times::moment(state.clock.now().plus_days(7), &state.config.time_zone);
     let body = format!(
         "Hello {},\n\n{} uses Daylight to show you what its monitoring collects about you.\n\n\
-         Open this address to set your password (it works once, until {until}):\n{link}\n",
+         Open this address to set your password (it works once, until {until} {zone}):\n{link}\n",
         person.name, state.config.organisation
     );
     outbox::enqueue(db, state, Some(id), &person.email, "Your Daylight account", &body).await

@@ -56,15 +56,14 @@ pub async fn apply_roll(state: &AppState, viewer: &Viewer, id: Uuid, drastic_is_
         let person_id = join(&mut tx, state, row).await?;
         record(&mut tx, state, viewer, "person.created", person_id).await?;
     }
-    for (person_id, row) in plan.changed.iter().chain(&plan.reactivated) {
-        change(&mut tx, state, *person_id, row).await?;
+    for member in &plan.changed {
+        change(&mut tx, state, member.id, &member.row).await?;
+        record(&mut tx, state, viewer, "person.changed", member.id).await?;
     }
-    for (person_id, _) in &plan.changed {
-        record(&mut tx, state, viewer, "person.changed", *person_id).await?;
-    }
-    for (person_id, _) in &plan.reactivated {
-        set_active(&mut tx, state, *person_id, true).await?;
-        record(&mut tx, state, viewer, "person.reactivated", *person_id).await?;
+    for member in &plan.reactivated {
+        change(&mut tx, state, member.id, &member.row).await?;
+        set_active(&mut tx, state, member.id, true).await?;
+        record(&mut tx, state, viewer, "person.reactivated", member.id).await?;
     }
     for (person_id, _) in &plan.deactivated {
         set_active(&mut tx, state, *person_id, false).await?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::audit;
+use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::identity::{model, store};
 use crate::web::Viewer;
@@ -19,17 +20,7 @@ pub async fn sign_in(state: &AppState, email: &str, password: &str, browser: &st
     let account = model::token_hash(&email);
     let now = state.clock.now();
     let mut db = state.db.acquire().await?;
-    let since = now.plus_seconds(-model::FAILURE_MINUTES * 60);
-    if store::count_failures(&mut db, &account, since).await? >= model::FAILURES_ALLOWED {
-        return Err(Error::Rejected(
-            StatusCode::TOO_MANY_REQUESTS,
-            format!(
-                "Too many failed tries for this account. Wait {} minutes, or set a new password.",
-                model::FAILURE_MINUTES
-            )
-            .into(),
-        ));
-    }
+    refuse_guessing(&mut db, &account, now).await?;
     let credentials = store::find_credentials(&mut db, &email).await?;
     let hash = credentials.as_ref().and_then(|c| c.password_hash.as_deref());
     // A connection isn't held while the hash is computed.
@@ -46,6 +37,18 @@ pub async fn sign_in(state: &AppState, email: &str, password: &str, browser: &st
             Err(Error::invalid("email", SIGN_IN_FAILED))
         }
     }
+}
+
+/// Refuses an account's next try after too many failed ones.
+async fn refuse_guessing(db: &mut PgConnection, account: &[u8], now: Time) -> Result<()> {
+    let since = now.plus_seconds(-model::FAILURE_MINUTES * 60);
+    if store::count_failures(db, account, since).await? < model::FAILURES_ALLOWED {
+        return Ok(());
+    }
+    let minutes = model::FAILURE_MINUTES;
+    let text =
+        format!("Too many failed tries for this account. Wait {minutes} minutes, or set a new password.");
+    Err(Error::Rejected(StatusCode::TOO_MANY_REQUESTS, text.into()))
 }
 
 pub(super) async fn open_session(
@@ -75,12 +78,19 @@ pub(super) async fn set_password(
     audit::record_system(db, state, entry).await
 }
 
-/// Changes one's own password after checking the present one; the present session stays.
+/// Changes one's own password after checking the present one; the present session stays. Guessing the
+/// present one, in a browser somebody left open, is slowed down like signing in.
 pub async fn change_password(state: &AppState, viewer: &Viewer, current: &str, new: &str) -> Result<()> {
+    let now = state.clock.now();
     let mut db = state.db.acquire().await?;
+    let person = store::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
+    let account = model::token_hash(&person.email);
+    refuse_guessing(&mut db, &account, now).await?;
     let present = store::password_hash(&mut db, viewer.person_id).await?;
     drop(db);
     if !state.passwords.verify(current, present.as_deref()).await? {
+        let mut db = state.db.acquire().await?;
+        store::insert_failure(&mut db, &account, now).await?;
         return Err(Error::invalid("current", "That isn't your present password."));
     }
     let hash = state.passwords.hash(new).await?;

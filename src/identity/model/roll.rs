@@ -156,12 +156,20 @@ pub struct OnFile {
     pub active: bool,
 }
 
+/// An account that a line of the file changes, and what of it, in words.
+#[derive(Debug)]
+pub struct Change {
+    pub id: Uuid,
+    pub row: RollRow,
+    pub what: Vec<&'static str>,
+}
+
 /// What applying a roll will do.
 #[derive(Debug, Default)]
 pub struct RollPlan {
     pub added: Vec<RollRow>,
-    pub changed: Vec<(Uuid, RollRow)>,
-    pub reactivated: Vec<(Uuid, RollRow)>,
+    pub changed: Vec<Change>,
+    pub reactivated: Vec<Change>,
     /// Id and name of leavers: on the roll before, not in the file.
     pub deactivated: Vec<(Uuid, String)>,
     pub unchanged: usize,
@@ -195,12 +203,13 @@ impl RollPlan {
             if !met.insert(person.id) {
                 let message = "is the same account as an earlier line";
                 plan.errors.push(RollError { line: row.line, message: message.into() });
-            } else if !person.active {
-                plan.reactivated.push((person.id, row.clone()));
-            } else if person.differs(row) {
-                plan.changed.push((person.id, row.clone()));
-            } else {
-                plan.unchanged += 1;
+                continue;
+            }
+            let change = Change { id: person.id, row: row.clone(), what: person.differences(row) };
+            match (person.active, change.what.is_empty()) {
+                (false, _) => plan.reactivated.push(change),
+                (true, false) => plan.changed.push(change),
+                (true, true) => plan.unchanged += 1,
             }
         }
         let leavers = people.iter().filter(|p| p.on_roll && p.active && !met.contains(&p.id));
@@ -218,14 +227,21 @@ impl RollPlan {
 }
 
 impl OnFile {
-    fn differs(&self, row: &RollRow) -> bool {
-        !self.on_roll
-            || self.email != row.email
-            || self.name != row.name
-            || (row.employee_number.is_some() && self.employee_number != row.employee_number)
-            || (row.department.is_some() && self.department != row.department)
-            || self.jurisdiction != row.jurisdiction
-            || (row.time_zone.is_some() && self.time_zone != row.time_zone)
+    /// What a line says otherwise; an empty cell says nothing.
+    fn differences(&self, row: &RollRow) -> Vec<&'static str> {
+        let other = |new: &Option<String>, old: &Option<String>| new.is_some() && new != old;
+        [
+            (self.email != row.email, "e-mail address"),
+            (self.name != row.name, "name"),
+            (other(&row.employee_number, &self.employee_number), "employee number"),
+            (other(&row.department, &self.department), "department"),
+            (self.jurisdiction != row.jurisdiction, "law that applies"),
+            (other(&row.time_zone, &self.time_zone), "time zone"),
+            (!self.on_roll, "on the roll from now on"),
+        ]
+        .into_iter()
+        .filter_map(|(differs, what)| differs.then_some(what))
+        .collect()
     }
 }
 
