@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::life::{Change, Revision, State, answer_to};
 use super::list::may_see;
 use super::model::{ChoiceMode, Mandatory};
+use super::obstacle::obstacle;
 use super::rules::validate;
+use super::store;
 use super::words::{FieldChange, Group, changes, groups};
-use super::{actions, store};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
@@ -185,7 +186,7 @@ pub async fn render(
         groups: groups(&newest.content, &departments),
         history: entries(&history, &departments),
         missing: validate(&newest.content, true),
-        obstacle: actions::obstacle(&history, &newest.content, today)?,
+        obstacle: obstacle(&history, &newest.content, today)?,
         answer: answer_to(&history, &newest.content_sha256),
         answers: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
         confirm: vec![pair("yes", "Yes, I have read what this does")],
