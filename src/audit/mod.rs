@@ -69,6 +69,7 @@ pub fn words(action: &str) -> &'static str {
         "password.reset_requested" => "A link to set a new password was asked for",
         "password.set" => "Your password was set",
         "password.link_shown" => "A sign-in or password link made for you was shown to an administrator",
+        "outbox.listed" => "The list of mails and who gets them was opened",
         "roll.imported" => "The roll was imported",
         "device.assigned" => "A device was assigned to you",
         "device.released" => "A device was taken off your name",
