@@ -261,7 +261,7 @@ pub async fn revise(
     if head.state == State::Active {
         check_ready(state, &head.history, content).map_err(|error| match error {
             Error::Conflict(words) => Error::conflict(format!(
-                "{words} So it can't be changed while it is active: pause it, change it, and resume it then."
+                "{words} Until then it can't be changed while it is active; you can pause it, change it, and resume it."
             )),
             other => other,
         })?;

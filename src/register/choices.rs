@@ -60,6 +60,7 @@ choices! {
 }
 
 choices! {
+    /// What a person can decide about it.
     ChoiceMode {
         OptIn = "opt_in", "off until you say yes";
         OptOut = "opt_out", "on until you say no";
@@ -69,6 +70,7 @@ choices! {
 }
 
 choices! {
+    /// In which relation a recipient stands to the employer.
     RecipientKind {
         Internal = "internal", "inside the organisation";
         Processor = "processor", "works on the employer's orders";

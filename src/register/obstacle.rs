@@ -1,7 +1,7 @@
 //! What stands in the way of a complete declaration: other people's answers, and the calendar.
 
 use super::life::{Revision, answer_to};
-use super::model::ProcessingContent;
+use super::model::{ChoiceMode, ProcessingContent};
 use super::rules::Law;
 use crate::clock::Day;
 use crate::error::Result;
@@ -41,6 +41,15 @@ pub fn obstacle(history: &[Revision], content: &ProcessingContent, today: Day) -
             place.minimum_notice_days,
             place.citation,
             times::day(told.plus_days(place.minimum_notice_days)),
+        )));
+    }
+    if content.choice_mode == Some(ChoiceMode::Mandatory)
+        && let Some(review) = content.mandatory.as_ref().and_then(|m| m.review_date)
+        && review <= today
+    {
+        return Ok(Some(format!(
+            "Nobody can refuse this, and its review was due on {}: review it, and set the next date.",
+            times::day(review)
         )));
     }
     Ok(None)

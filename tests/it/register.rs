@@ -362,3 +362,50 @@ async fn what_cannot_be_refused_says_why() {
         assert!(banner.contains(words), "{words} isn't in {banner}");
     }
 }
+
+#[tokio::test]
+async fn a_review_that_is_due_stops_activation_and_shows_when_overdue() {
+    let room = Room::new().await;
+    let due = |day| {
+        but(&[
+            ("choice_mode", "mandatory"),
+            ("mandatory_citation", "Working Time Act §16"),
+            ("mandatory_contact", "hr@example.com"),
+            ("mandatory_review_date", day),
+        ])
+    };
+    let path = room.draft(&due("2026-11-02")).await;
+    room.step(&path, "/propose", &[]).await.assert_status(303);
+    let activate = [("activate_confirm", "yes")];
+    let refused = room.step(&path, "/activate", &activate).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("review was due"));
+    let later = [due("2026-11-03"), vec![("reason", "Reviewed")]].concat();
+    room.step(&path, "", &later).await.assert_status(303);
+    room.step(&path, "/activate", &activate).await.assert_status(303);
+    assert!(room.worker.get(&path).await.select(".chip--bad").is_empty());
+    room.app.state.clock.advance(2 * 86_400);
+    let worker = room.app.actor(Role::Worker).await;
+    assert_eq!(worker.get(&path).await.select(".chip--bad"), ["Review overdue"]);
+}
+
+#[tokio::test]
+async fn nobody_answers_their_own_proposal() {
+    let room = Room::new().await;
+    let path = room.draft(COMPLETE).await;
+    room.step(&path, "/propose", &[]).await.assert_status(303);
+    let both = room.app.person("both@example.com", &[Role::Publisher, Role::Representative]).await;
+    let both = room.app.sign_in_as(both).await;
+    let refused = room.step_as(&both, &path, "/answer", &[("answer", "agree")]).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("can't answer"));
+    assert!(both.get(&path).await.select("#comment").is_empty(), "the form isn't offered");
+}
+
+#[tokio::test]
+async fn a_text_area_s_line_ends_are_no_change_and_nul_is_no_text() {
+    let room = Room::new().await;
+    let path = room.active(&but(&[("fields", "One\nTwo")])).await;
+    let same = [but(&[("fields", "One\r\nTwo")]), vec![("reason", "None")]].concat();
+    let refused = room.step(&path, "", &same).await.assert_status(422);
+    assert!(refused.select(".error-summary")[0].contains("Nothing was changed"));
+    room.step(&path, "/pause", &[("pause_reason", "a\0b")]).await.assert_status(400);
+}
