@@ -6,9 +6,11 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::life::{Change, Revision, State, answer_to};
+use super::life::{Change, Revision, State};
 use super::model::ProcessingContent;
-use super::rules::{Law, TEXT_LIMIT, validate};
+use super::obstacle::obstacle;
+use super::rules::validate;
+use super::shape::TEXT_LIMIT;
 use super::store;
 use crate::app::AppState;
 use crate::error::{Error, Result};
@@ -259,7 +261,7 @@ pub async fn revise(
     if head.state == State::Active {
         check_ready(state, &head.history, content).map_err(|error| match error {
             Error::Conflict(words) => Error::conflict(format!(
-                "{words} So it can't be changed while it is active: pause it, change it, and resume it then."
+                "{words} Until then it can't be changed while it is active; you can pause it, change it, and resume it."
             )),
             other => other,
         })?;
@@ -279,47 +281,4 @@ fn check_ready(state: &AppState, history: &[Revision], content: &ProcessingConte
         Some(words) => Err(Error::conflict(words)),
         None => Ok(()),
     }
-}
-
-/// What others must do, or the calendar, before this content may be in force.
-pub fn obstacle(
-    history: &[Revision],
-    content: &ProcessingContent,
-    today: crate::clock::Day,
-) -> Result<Option<String>> {
-    let law = Law::of(content);
-    let answer = answer_to(history, &content.sha256()?);
-    if let Some(place) = law.agreement()
-        && answer != Some(true)
-    {
-        let so_far = if answer.is_some() {
-            "They objected to this version."
-        } else {
-            "They haven't answered this version yet."
-        };
-        return Ok(Some(format!(
-            "In {} the representatives must agree first ({}). {so_far}",
-            place.name, place.citation
-        )));
-    }
-    if let Some(place) = law.consultation()
-        && answer.is_none()
-    {
-        return Ok(Some(format!(
-            "In {} the representatives must be consulted first ({}). They haven't answered this version yet.",
-            place.name, place.citation
-        )));
-    }
-    if let (Some(place), Some(told)) = (law.notice(), content.notice_given_on)
-        && today.days_since(told) < place.minimum_notice_days
-    {
-        return Ok(Some(format!(
-            "In {} workers are told {} days before ({}). That is on {}.",
-            place.name,
-            place.minimum_notice_days,
-            place.citation,
-            crate::web::times::day(told.plus_days(place.minimum_notice_days)),
-        )));
-    }
-    Ok(None)
 }

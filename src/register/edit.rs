@@ -45,6 +45,11 @@ impl EditPage {
         self.newest.as_ref().is_some_and(|r| r.state != State::Draft)
     }
 
+    /// Whether somebody else was faster.
+    fn is_stale(&self) -> bool {
+        self.form.errors().of("newest").is_some()
+    }
+
     fn is_active(&self) -> bool {
         self.newest.as_ref().is_some_and(|r| r.state == State::Active)
     }
@@ -132,7 +137,8 @@ pub async fn save(
         Err(Error::Invalid(errors)) => (errors, StatusCode::UNPROCESSABLE_ENTITY),
         Err(Error::Conflict(words)) => {
             let mut errors = FieldErrors::default();
-            errors.add("newest", words);
+            // Anything but a newer revision is about the change itself.
+            errors.add(if words == actions::STALE { "newest" } else { "category" }, words);
             (errors, StatusCode::CONFLICT)
         }
         Err(other) => return Err(other),

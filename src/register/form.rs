@@ -1,7 +1,8 @@
 //! The declaration as a form: reading what was typed, and filling it in again.
 
 use super::model::*;
-use super::rules::{is_host, validate};
+use super::rules::validate;
+use super::shape::is_host;
 use super::taxonomy::{Category, Jurisdiction, Purpose, countries};
 use crate::clock::Day;
 use crate::error::FieldErrors;
@@ -88,8 +89,7 @@ fn read_rest(submitted: &Submitted, content: &mut ProcessingContent, errors: &mu
     content.necessity = submitted.text("necessity").into();
     content.emotion_exception = chosen(submitted, "emotion_exception", EmotionException::parse, errors);
     content.dpia_url = owned(submitted, "dpia_url");
-    for (index, line) in
-        submitted.text("recipients").lines().enumerate().filter(|(_, l)| !l.trim().is_empty())
+    for (index, line) in submitted.raw("recipients").lines().enumerate().filter(|(_, l)| !l.trim().is_empty())
     {
         match read_recipient(line) {
             Ok(recipient) => content.recipients.push(recipient),

@@ -8,14 +8,17 @@
 
 pub mod actions;
 pub mod api;
+mod choices;
 mod edit;
 mod form;
 pub mod life;
 mod list;
 pub mod model;
+mod obstacle;
 mod rules;
 #[cfg(test)]
 mod rules_tests;
+mod shape;
 mod show;
 mod steps;
 pub mod store;

@@ -153,7 +153,8 @@ fn places_bring_their_own_rules() {
 
 #[test]
 fn what_is_written_wrong_stops_a_draft_too() {
-    let cases: [(&str, fn(&mut ProcessingContent)); 8] = [
+    type Change = fn(&mut ProcessingContent);
+    let cases: [(&str, Change); 8] = [
         ("retention", |c| c.retention = "90 days".into()),
         ("retention", |c| c.retention = "-P9D".into()),
         ("frequency_every", |c| c.frequency = Some(Frequency::Periodic { every: "PT0S".into() })),

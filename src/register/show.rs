@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::life::{Change, Revision, State, answer_to};
 use super::list::may_see;
-use super::model::{ChoiceMode, Mandatory};
+use super::model::{ChoiceMode, Mandatory, ProcessingContent};
+use super::obstacle::obstacle;
 use super::rules::validate;
-use super::words::{FieldChange, Group, changes, groups};
-use super::{actions, store};
+use super::store;
+use super::words::{CHOICE, FieldChange, Group, changes, groups};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
@@ -146,6 +147,15 @@ fn entries(history: &[Revision], departments: &[(Uuid, String)]) -> Vec<Entry> {
     entries
 }
 
+/// What nobody can refuse says so above, with all that belongs to it.
+fn shown_groups(content: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Group> {
+    let mut groups = groups(content, departments);
+    if content.choice_mode == Some(ChoiceMode::Mandatory) {
+        groups.retain(|g| g.title != CHOICE);
+    }
+    groups
+}
+
 pub async fn show(
     FromState(state): FromState<AppState>,
     page: Page,
@@ -182,10 +192,10 @@ pub async fn render(
         since: begin.at,
         since_role: role_words(&begin.by_role),
         since_reason: begin.reason.clone(),
-        groups: groups(&newest.content, &departments),
+        groups: shown_groups(&newest.content, &departments),
         history: entries(&history, &departments),
         missing: validate(&newest.content, true),
-        obstacle: actions::obstacle(&history, &newest.content, today)?,
+        obstacle: obstacle(&history, &newest.content, today)?,
         answer: answer_to(&history, &newest.content_sha256),
         answers: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
         confirm: vec![pair("yes", "Yes, I have read what this does")],

@@ -6,6 +6,9 @@ use super::model::{ChoiceMode, Frequency, ProcessingContent, Recipient};
 use super::taxonomy::{Jurisdiction, country_name};
 use crate::web::times;
 
+/// The heading above what people can choose.
+pub const CHOICE: &str = "Your choice";
+
 /// Facts under one heading.
 #[derive(Debug)]
 pub struct Group {
@@ -40,6 +43,18 @@ fn link(label: &'static str, url: Option<&String>) -> Fact {
     Fact { link: true, ..fact(label, url.cloned().unwrap_or_default()) }
 }
 
+/// Words of a list, as a value of their own.
+fn phrase(label: &'static str, words: &str) -> Fact {
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    fact(label, first + letters.as_str())
+}
+
+/// "Window titles: titles of the windows on your screen", or the name alone where it says it all.
+fn named(name: &str, words: &str) -> String {
+    if name.eq_ignore_ascii_case(words) { name.into() } else { format!("{name}: {words}") }
+}
+
 fn country(code: &str) -> &str {
     country_name(code).unwrap_or(code)
 }
@@ -61,25 +76,25 @@ fn what(c: &ProcessingContent) -> Vec<Fact> {
     let by = if c.source.vendor.is_empty() { String::new() } else { format!(" by {}", c.source.vendor) };
     let version = c.source.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
     vec![
-        fact("Kind of data", format!("{}: {}", c.category.name(), c.category.words())),
+        fact("Kind of data", named(c.category.name(), c.category.words())),
         fact("What exactly", c.fields.as_str()),
-        fact("How deep", c.granularity.map_or("", |g| g.words())),
-        fact("When it records", c.frequency.as_ref().map(frequency).unwrap_or_default()),
+        phrase("How deep", c.granularity.map_or("", |g| g.words())),
+        phrase("When it records", &c.frequency.as_ref().map(frequency).unwrap_or_default()),
         fact(
             "At most",
             c.max_per_day.map(|n| format!("{} records a day", times::number(n.into()))).unwrap_or_default(),
         ),
-        fact("Can you see it?", c.visibility.map_or("", |v| v.words())),
+        phrase("Can you see it?", c.visibility.map_or("", |v| v.words())),
         fact("Recorded by", format!("{}{version}{by}", c.source.name)),
     ]
 }
 
 fn why(c: &ProcessingContent) -> Vec<Fact> {
     vec![
-        fact("Purpose", format!("{}: {}", c.purpose.name(), c.purpose.words())),
-        fact("Legal basis", c.legal_basis.map_or("", |b| b.words())),
+        fact("Purpose", named(c.purpose.name(), c.purpose.words())),
+        phrase("Legal basis", c.legal_basis.map_or("", |b| b.words())),
         fact("Why it is needed", c.necessity.as_str()),
-        fact("Exception for guessing emotions", c.emotion_exception.map_or("", |e| e.words())),
+        phrase("Exception for guessing emotions", c.emotion_exception.map_or("", |e| e.words())),
         link("Impact assessment", c.dpia_url.as_ref()),
     ]
 }
@@ -98,7 +113,7 @@ fn choice(c: &ProcessingContent) -> Vec<Fact> {
     let mandatory =
         c.mandatory.clone().filter(|_| c.choice_mode == Some(ChoiceMode::Mandatory)).unwrap_or_default();
     vec![
-        fact("Your choice", c.choice_mode.map_or("", |m| m.words())),
+        phrase("Your choice", c.choice_mode.map_or("", |m| m.words())),
         fact("Law or agreement", mandatory.citation),
         fact("Whom to ask", mandatory.contact),
         fact("Looked at again", mandatory.review_date.map(times::day).unwrap_or_default()),
@@ -112,17 +127,17 @@ fn who(c: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Fact> {
         .iter()
         .map(|j| Jurisdiction::find(j).map_or(j.as_str(), |j| &j.name))
         .collect::<Vec<_>>();
-    let named = |id: &Uuid| {
+    let department = |id: &Uuid| {
         departments
             .iter()
             .find(|(d, _)| d == id)
             .map_or("a department that no longer exists", |(_, name)| name)
     };
-    let covered = c.departments.iter().map(named).collect::<Vec<_>>();
+    let covered = c.departments.iter().map(department).collect::<Vec<_>>();
     let everybody = c.departments.is_empty();
     vec![
         fact("Where", places.join(", ")),
-        fact("Departments", if everybody { "everybody".into() } else { covered.join(", ") }),
+        fact("Departments", if everybody { "Everybody".into() } else { covered.join(", ") }),
         link("Works agreement", c.works_agreement_url.as_ref()),
         fact("Workers were told on", c.notice_given_on.map(times::day).unwrap_or_default()),
     ]
@@ -133,7 +148,7 @@ fn all_groups(c: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Grou
         Group { title: "What is recorded", facts: what(c) },
         Group { title: "Why", facts: why(c) },
         Group { title: "Who gets it, how long and where", facts: where_to(c) },
-        Group { title: "Your choice", facts: choice(c) },
+        Group { title: CHOICE, facts: choice(c) },
         Group { title: "Whom it concerns", facts: who(c, departments) },
     ]
 }
@@ -188,7 +203,7 @@ mod tests {
             "Recipients: Security team in Germany (inside the organisation), to ingest.example.com → \
              Security team in Germany (inside the organisation)",
             "Kept for: 30 days → 90 days",
-            "Departments: everybody → Sales",
+            "Departments: Everybody → Sales",
         ];
         assert_eq!(told, expected);
         assert!(changes(&old, &old, &[]).is_empty());

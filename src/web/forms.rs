@@ -55,10 +55,21 @@ impl FromRequest<AppState> for Submitted {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
-        axum::Form::<Vec<(String, String)>>::from_request(request, state)
+        let unreadable = || Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into());
+        let axum::Form(mut pairs) = axum::Form::<Vec<(String, String)>>::from_request(request, state)
             .await
-            .map(|axum::Form(pairs)| Submitted(pairs))
-            .map_err(|_| Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into()))
+            .map_err(|_| unreadable())?;
+        for (_, value) in &mut pairs {
+            // Postgres stores no NUL; no keyboard types one.
+            if value.contains('\0') {
+                return Err(unreadable());
+            }
+            // Browsers send text areas with CRLF: a text that wasn't touched must come back as it was.
+            if value.contains('\r') {
+                *value = value.replace("\r\n", "\n");
+            }
+        }
+        Ok(Submitted(pairs))
     }
 }
 
@@ -99,7 +110,13 @@ impl Form {
     }
 
     /// `autocomplete` is `current-password` or `new-password`; a password never comes back in the page.
-    pub fn password<'a>(&'a self, name: &'a str, label: &'a str, hint: &'a str, autocomplete: &'a str) -> Field<'a> {
+    pub fn password<'a>(
+        &'a self,
+        name: &'a str,
+        label: &'a str,
+        hint: &'a str,
+        autocomplete: &'a str,
+    ) -> Field<'a> {
         let mut field = self.field(name, label, hint, Control::Input("password", autocomplete));
         field.value = "";
         field

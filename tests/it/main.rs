@@ -5,4 +5,5 @@ mod identity;
 mod links;
 mod outbox;
 mod people;
+mod register;
 mod support;
