@@ -1,7 +1,7 @@
 //! The database: one engine, Postgres 15 or newer, either the address in `DATABASE_URL` or a private
 //! server in the data folder ([`embedded`]).
 
-//STUB pub mod embedded;
+pub mod embedded;
 
 use std::time::Duration;
 

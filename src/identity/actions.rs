@@ -98,8 +98,12 @@ pub async fn request_reset(state: &AppState, email: &str) -> Result<()> {
         state.config.organisation
     );
     outbox::enqueue(&mut tx, state, Some(person.id), &email, "Set a new password", &body).await?;
-    let entry =
-        audit::Entry { action: "password.reset_requested", subject: Some(person.id), object: None, reason: None };
+    let entry = audit::Entry {
+        action: "password.reset_requested",
+        subject: Some(person.id),
+        object: None,
+        reason: None,
+    };
     audit::record_system(&mut tx, state, entry).await?;
     tx.commit().await?;
     Ok(())
@@ -116,7 +120,12 @@ pub async fn peek_link(state: &AppState, token: &str) -> Result<store::LinkRow> 
 }
 
 /// Uses a link to set a password and signs in; every other session of the person ends.
-pub async fn set_password_by_link(state: &AppState, token: &str, password: &str, browser: &str) -> Result<String> {
+pub async fn set_password_by_link(
+    state: &AppState,
+    token: &str,
+    password: &str,
+    browser: &str,
+) -> Result<String> {
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.begin().await?;
     let link = locked_link(&mut tx, state, token, &["invitation", "password_reset"]).await?;
@@ -238,7 +247,12 @@ pub async fn mark_installation(state: &AppState) -> Result<()> {
 }
 
 /// Sets a password without a link: for the example's accounts alone.
-pub async fn set_known_password(db: &mut PgConnection, state: &AppState, email: &str, password: &str) -> Result<()> {
+pub async fn set_known_password(
+    db: &mut PgConnection,
+    state: &AppState,
+    email: &str,
+    password: &str,
+) -> Result<()> {
     let hash = state.passwords.hash(password).await?;
     let person = store::find_credentials(db, email).await?.ok_or(Error::NotFound)?;
     store::set_password(db, person.id, &hash).await?;
@@ -273,9 +287,9 @@ pub async fn add_person(db: &mut PgConnection, state: &AppState, person: &NewPer
         time_zone: person.time_zone,
         on_roll: person.on_roll,
     };
-    store::insert_person(db, id, &fields, now)
-        .await
-        .on_constraint("person_email_once", || Error::invalid("email", "This address has an account already."))?;
+    store::insert_person(db, id, &fields, now).await.on_constraint("person_email_once", || {
+        Error::invalid("email", "This address has an account already.")
+    })?;
     let roles: Vec<String> = person.roles.iter().map(|r| r.id().to_owned()).collect();
     store::set_roles(db, id, &roles, now).await?;
     Ok(id)
@@ -326,7 +340,9 @@ pub async fn invite_again(state: &AppState, viewer: &Viewer, id: Uuid) -> Result
     let mut tx = state.db.begin().await?;
     let person = store::find_person(&mut tx, id).await?.ok_or(Error::NotFound)?;
     if person.has_password || person.deactivated_at.is_some() {
-        return Err(Error::conflict("This account needs no invitation: it has a password or is deactivated."));
+        return Err(Error::conflict(
+            "This account needs no invitation: it has a password or is deactivated.",
+        ));
     }
     send_invitation(&mut tx, state, id).await?;
     let entry = audit::Entry { action: "person.invited", subject: Some(id), object: None, reason: None };
@@ -364,9 +380,9 @@ pub async fn update(state: &AppState, viewer: &Viewer, id: Uuid, person: &NewPer
         time_zone: person.time_zone,
         on_roll: before.on_roll,
     };
-    store::update_person(&mut tx, id, &fields)
-        .await
-        .on_constraint("person_email_once", || Error::invalid("email", "This address has another account."))?;
+    store::update_person(&mut tx, id, &fields).await.on_constraint("person_email_once", || {
+        Error::invalid("email", "This address has another account.")
+    })?;
     let roles: Vec<String> = person.roles.iter().map(|r| r.id().to_owned()).collect();
     store::set_roles(&mut tx, id, &roles, state.clock.now()).await?;
     let entry = audit::Entry { action: "person.changed", subject: Some(id), object: None, reason: None };
@@ -439,10 +455,14 @@ pub async fn apply_roll(state: &AppState, viewer: &Viewer, id: Uuid, drastic_is_
     let mut tx = state.db.begin().await?;
     let plan = plan_roll(&mut tx, state, id).await?;
     if !plan.errors.is_empty() {
-        return Err(Error::conflict("The file contradicts the accounts there are; see the lines named above."));
+        return Err(Error::conflict(
+            "The file contradicts the accounts there are; see the lines named above.",
+        ));
     }
     if plan.is_drastic() && !drastic_is_meant {
-        return Err(Error::conflict("More than a fifth of the roll would leave. Tick the box to say it is meant."));
+        return Err(Error::conflict(
+            "More than a fifth of the roll would leave. Tick the box to say it is meant.",
+        ));
     }
     for row in &plan.added {
         let person = NewPerson {
@@ -464,7 +484,9 @@ pub async fn apply_roll(state: &AppState, viewer: &Viewer, id: Uuid, drastic_is_
             email: &row.email,
             name: &row.name,
             employee_number: row.employee_number.as_deref().or(before.employee_number.as_deref()),
-            department_id: department(&mut tx, state, row.department.as_deref()).await?.or(before.department_id),
+            department_id: department(&mut tx, state, row.department.as_deref())
+                .await?
+                .or(before.department_id),
             jurisdiction: &row.jurisdiction,
             time_zone: row.time_zone.as_deref().or(before.time_zone.as_deref()),
             on_roll: true,

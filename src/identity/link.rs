@@ -26,7 +26,11 @@ pub async fn forgotten(State(state): State<AppState>, page: Page) -> Result<Resp
 }
 
 /// Answers before the account is looked up, so that the time tells nothing.
-pub async fn submit_forgotten(State(state): State<AppState>, page: Page, submitted: Submitted) -> Result<Response> {
+pub async fn submit_forgotten(
+    State(state): State<AppState>,
+    page: Page,
+    submitted: Submitted,
+) -> Result<Response> {
     if model::normalise_email(submitted.text("email")).is_none() {
         let mut errors = FieldErrors::default();
         errors.add("email", "Enter an e-mail address, such as name@example.com.");
@@ -102,7 +106,11 @@ pub async fn submit(
 }
 
 /// Checks a new password typed twice, in the fields `name` and `again`.
-pub(super) fn new_password(submitted: &Submitted, name: &'static str, email: &str) -> Result<(), FieldErrors> {
+pub(super) fn new_password(
+    submitted: &Submitted,
+    name: &'static str,
+    email: &str,
+) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     if let Some(problem) = model::password_problem(submitted.raw(name), email) {
         errors.add(name, problem);

@@ -103,14 +103,20 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         Some(header) if header.matches(';').count() > header.matches(',').count() => b';',
         _ => b',',
     };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| vec![fault(1, "the header can't be read".into())])?.clone();
     let columns: Vec<String> = header.iter().map(|c| c.to_lowercase().replace([' ', '-'], "_")).collect();
     let mut errors = Vec::new();
     for required in ["email", "name"] {
         if !columns.iter().any(|c| c == required) {
-            errors.push(fault(1, format!("the column “{required}” is missing; columns are {}", COLUMNS.join(", "))));
+            errors.push(fault(
+                1,
+                format!("the column “{required}” is missing; columns are {}", COLUMNS.join(", ")),
+            ));
         }
     }
     for (i, column) in columns.iter().enumerate() {
@@ -169,9 +175,18 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         if time_zone.as_deref().is_some_and(|z| jiff::tz::TimeZone::get(z).is_err()) {
             errors.push(fault(line, "the time zone isn't an IANA name, such as Europe/Berlin".into()));
         }
-        let row =
-            RollRow { line, email, name, employee_number: cell("employee_number"), department: cell("department"), jurisdiction, time_zone };
-        for (what, key) in [("e-mail address", Some(row.email.clone())), ("employee number", row.employee_number.clone())] {
+        let row = RollRow {
+            line,
+            email,
+            name,
+            employee_number: cell("employee_number"),
+            department: cell("department"),
+            jurisdiction,
+            time_zone,
+        };
+        for (what, key) in
+            [("e-mail address", Some(row.email.clone())), ("employee number", row.employee_number.clone())]
+        {
             if let Some(key) = key.filter(|k| !k.is_empty())
                 && let Some(first) = seen.insert((what, key), line)
             {
@@ -317,7 +332,8 @@ mod tests {
             on_roll,
             active: true,
         };
-        let people = [person(1, "a@x.org", true), person(2, "b@x.org", true), person(3, "admin@x.org", false)];
+        let people =
+            [person(1, "a@x.org", true), person(2, "b@x.org", true), person(3, "admin@x.org", false)];
         let rows = read_roll(b"email,name\na@x.org,N\nnew@x.org,New\n").unwrap();
         let plan = RollPlan::new(&rows, &people);
         assert_eq!((plan.added.len(), plan.unchanged), (1, 1));

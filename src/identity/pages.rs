@@ -28,7 +28,8 @@ pub struct NextQuery {
 
 /// A path of ours to go to after signing in; anything else leads to the start page.
 fn local_path(next: Option<&str>) -> &str {
-    next.filter(|n| n.starts_with('/') && !n.starts_with("//") && !n.contains(['\\', '\n', '\r'])).unwrap_or("/")
+    next.filter(|n| n.starts_with('/') && !n.starts_with("//") && !n.contains(['\\', '\n', '\r']))
+        .unwrap_or("/")
 }
 
 pub async fn sign_in(page: Page, Query(query): Query<NextQuery>) -> Result<Response> {

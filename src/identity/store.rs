@@ -72,7 +72,9 @@ pub async fn delete_session_by_token(db: &mut PgConnection, token_hash: &[u8]) -
 
 /// Ends one session of this person; false when it isn't theirs.
 pub async fn delete_session(db: &mut PgConnection, id: Uuid, person_id: Uuid) -> Result<bool> {
-    let done = sqlx::query!("delete from session where id = $1 and person_id = $2", id, person_id).execute(db).await?;
+    let done = sqlx::query!("delete from session where id = $1 and person_id = $2", id, person_id)
+        .execute(db)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -173,7 +175,12 @@ pub async fn find_person(db: &mut PgConnection, id: Uuid) -> Result<Option<Perso
 }
 
 /// A page of people whose name or address holds `search`, by name; active ones first.
-pub async fn list_people(db: &mut PgConnection, search: &str, offset: i64, limit: i64) -> Result<Vec<PersonSummary>> {
+pub async fn list_people(
+    db: &mut PgConnection,
+    search: &str,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<PersonSummary>> {
     sqlx::query_as!(
         PersonSummary,
         r#"select p.id, email, p.name, employee_number, d.name as "department?", department_id, jurisdiction,
@@ -239,7 +246,12 @@ pub struct PersonFields<'a> {
     pub on_roll: bool,
 }
 
-pub async fn insert_person(db: &mut PgConnection, id: Uuid, fields: &PersonFields<'_>, now: Time) -> Result<()> {
+pub async fn insert_person(
+    db: &mut PgConnection,
+    id: Uuid,
+    fields: &PersonFields<'_>,
+    now: Time,
+) -> Result<()> {
     sqlx::query!(
         "insert into person (id, email, name, employee_number, department_id, jurisdiction, time_zone, on_roll,
                              created_at)
@@ -422,7 +434,11 @@ pub async fn insert_roll_import(
 }
 
 /// The rows of an import that waits; `None` when it is unknown, applied, or older than `since`.
-pub async fn find_roll_import(db: &mut PgConnection, id: Uuid, since: Time) -> Result<Option<serde_json::Value>> {
+pub async fn find_roll_import(
+    db: &mut PgConnection,
+    id: Uuid,
+    since: Time,
+) -> Result<Option<serde_json::Value>> {
     let row = sqlx::query_scalar!(
         "select rows from roll_import where id = $1 and applied_at is null and created_at > $2 for update",
         id,

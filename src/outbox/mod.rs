@@ -20,9 +20,9 @@ const ADMIN: Access = Access::Roles(&[Role::Administrator]);
 
 pub fn routes() -> Routes {
     Routes::new()
-//STUB         .get("/outbox", ADMIN, pages::list)
-//STUB         .post("/outbox/{id}/show", ADMIN, pages::reveal)
-//STUB         .post("/outbox/test", ADMIN, pages::send_test)
+    //STUB         .get("/outbox", ADMIN, pages::list)
+    //STUB         .post("/outbox/{id}/show", ADMIN, pages::reveal)
+    //STUB         .post("/outbox/test", ADMIN, pages::send_test)
 }
 
 /// Puts a mail into the outbox; it goes out after the caller's transaction commits.

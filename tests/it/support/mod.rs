@@ -1,0 +1,115 @@
+//! The server as a test sees it: the real router on a real Postgres, a clock that stands still, and
+//! people who use it.
+
+#![allow(dead_code, reason = "not every feature's tests need every helper")]
+
+mod client;
+mod database;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use daylight::app::{self, AppState};
+use daylight::clock::{Clock, Random, Time};
+use daylight::config::Config;
+use daylight::identity::{self, NewPerson};
+use daylight::web::Role;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+#[allow(unused_imports, reason = "named by helpers of some features")]
+pub use client::{Actor, Reply, encode};
+
+/// When every test begins: a Monday.
+pub const START: &str = "2026-11-02T09:00:00Z";
+
+/// One server with a database of its own.
+pub struct TestApp {
+    pub state: AppState,
+    router: Router,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server whose configuration `change` has changed.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
+        let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
+        change(&mut config);
+        let options = database::fresh().await;
+        let pool = daylight::database::connect(options, &config).await.expect("the clone can be reached");
+        let start: jiff::Timestamp = START.parse().expect("a timestamp");
+        let state = AppState::new(config, pool, Clock::fixed(Time::from(start)), Random::seeded(1));
+        let router = app::router(state.clone());
+        TestApp { state, router }
+    }
+
+    /// An account with these roles; its name is the address's first part, with a capital.
+    pub async fn person(&self, email: &str, roles: &[Role]) -> Uuid {
+        let local = email.split('@').next().unwrap_or(email);
+        let name: String = local[..1].to_uppercase() + &local[1..];
+        let person = NewPerson { email, name: &name, roles, ..NewPerson::default() };
+        let mut db = self.state.db.acquire().await.expect("a connection");
+        identity::add_person(&mut db, &self.state, &person).await.expect("the account is valid")
+    }
+
+    /// A fresh person with this role alone, signed in.
+    pub async fn actor(&self, role: Role) -> Actor {
+        let number = u32::from_be_bytes(self.state.random.bytes());
+        let id = self.person(&format!("{role}-{number:08x}@example.com"), &[role]).await;
+        self.sign_in_as(id).await
+    }
+
+    /// Signs a person in by a session row, which costs no password hash.
+    pub async fn sign_in_as(&self, person: Uuid) -> Actor {
+        let now = self.state.clock.now();
+        let token = self.state.random.token();
+        sqlx::query(
+            "insert into session (id, token_hash, person_id, created_at, last_seen_at, expires_at, browser)
+             values ($1, $2, $3, $4, $4, $5, 'Firefox on Linux')",
+        )
+        .bind(self.state.random.uuid(now))
+        .bind(Sha256::digest(token.as_bytes()).to_vec())
+        .bind(person)
+        .bind(now)
+        .bind(now.plus_days(14))
+        .execute(&self.state.db)
+        .await
+        .expect("the session is valid");
+        let name = if self.state.config.is_https() { "__Host-daylight" } else { "daylight" };
+        Actor::new(self.router.clone(), Some(person), Some(format!("{name}={token}")))
+    }
+
+    /// Somebody who isn't signed in; once they sign in, they keep the cookie like a browser.
+    pub fn visitor(&self) -> Actor {
+        Actor::new(self.router.clone(), None, None)
+    }
+
+    /// How many rows `select count(*) from …` finds.
+    pub async fn count(&self, from: &'static str) -> i64 {
+        let sql = format!("select count(*) from {from}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&self.state.db).await.expect("a count")
+    }
+
+    /// The newest mail's body to this address.
+    pub async fn mail_to(&self, email: &str) -> String {
+        sqlx::query_scalar(
+            "select body from outbox where recipient = $1 and body is not null order by id desc limit 1",
+        )
+        .bind(email)
+        .fetch_one(&self.state.db)
+        .await
+        .expect("a mail to this address")
+    }
+
+    /// The path of the one-time link in the newest mail to this address.
+    pub async fn link_to(&self, email: &str) -> String {
+        let body = self.mail_to(email).await;
+        let start = body.find("/link/").expect("the mail holds a link");
+        body[start..].split_whitespace().next().unwrap_or_default().to_owned()
+    }
+}
