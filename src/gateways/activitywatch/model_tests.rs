@@ -185,6 +185,6 @@ proptest! {
         let text = serde_json::to_string(&items).unwrap();
         prop_assert!(!text.contains("S3CRET"), "{}", text);
         // And nothing is lost: what was recorded is counted somewhere.
-        prop_assert_eq!(recorded, items.iter().any(|i| i.collected.bytes >= 6));
+        prop_assert!(!recorded || items.iter().any(|i| i.collected.count > 0));
     }
 }
