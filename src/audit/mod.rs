@@ -3,7 +3,7 @@
 //! Every read of a person's data by somebody else, and every change of accounts, leaves an entry that the
 //! person concerned sees: in which role, when, what, why. The table refuses updates and deletes.
 
-//STUB mod pages;
+mod pages;
 mod store;
 
 use sqlx::PgConnection;
@@ -16,7 +16,7 @@ use crate::web::{Access, Role, Routes, Viewer};
 pub use store::EntryRow;
 
 pub fn routes() -> Routes {
-    Routes::new() //STUB .get("/me/access-log", Access::SignedIn, pages::show)
+    Routes::new().get("/me/access-log", Access::SignedIn, pages::show)
 }
 
 /// What is about to be recorded.
@@ -69,6 +69,7 @@ pub fn words(action: &str) -> &'static str {
         "password.reset_requested" => "A link to set a new password was asked for",
         "password.set" => "Your password was set",
         "password.link_shown" => "A sign-in or password link made for you was shown to an administrator",
+        "outbox.listed" => "The list of mails and who gets them was opened",
         "roll.imported" => "The roll was imported",
         "device.assigned" => "A device was assigned to you",
         "device.released" => "A device was taken off your name",

@@ -40,21 +40,32 @@ pub struct EntryRow {
     pub for_all: bool,
 }
 
-/// What concerns this person, alone or with everybody, by others; newest first.
+pub async fn count_entries(db: &mut PgConnection, person_id: Uuid) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from audit_entry e
+           where (subject_id = $1 or (subject_id is null and at >= (select created_at from person where id = $1)))
+             and actor_id is distinct from $1"#,
+        person_id,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What concerns this person, alone or (since they have an account) with everybody, by others; newest
+/// first.
 pub async fn list_entries(
     db: &mut PgConnection,
     person_id: Uuid,
-    since: Time,
     offset: i64,
     limit: i64,
 ) -> Result<Vec<EntryRow>> {
     sqlx::query_as!(
         EntryRow,
         r#"select at, actor_role, action, reason, subject_id is null as "for_all!" from audit_entry
-           where (subject_id = $1 or (subject_id is null and at >= $2)) and actor_id is distinct from $1
-           order by at desc, id desc offset $3 limit $4"#,
+           where (subject_id = $1 or (subject_id is null and at >= (select created_at from person where id = $1)))
+             and actor_id is distinct from $1
+           order by at desc, id desc offset $2 limit $3"#,
         person_id,
-        since as _,
         offset,
         limit,
     )

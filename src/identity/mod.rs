@@ -5,14 +5,14 @@
 //! stands in the database. Guessing is slowed down per account, and an account that doesn't exist takes
 //! the same time as one that does. Leavers are deactivated, never deleted.
 
-//STUB mod account;
+mod account;
 mod actions;
-//STUB mod admin;
+mod admin;
 mod link;
 mod model;
 mod pages;
 mod passwords;
-//STUB mod roll;
+mod roll;
 mod sessions;
 mod store;
 
@@ -23,6 +23,9 @@ pub use model::{JURISDICTIONS, normalise_email};
 pub use passwords::Passwords;
 pub use sessions::load_viewer;
 pub use store::{PersonSummary, active_people, find_person, list_departments};
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 
 use crate::web::{Access, Role, Routes};
 
@@ -37,20 +40,20 @@ pub fn routes() -> Routes {
         .post("/password/forgotten", Access::Public, link::submit_forgotten)
         .get("/link/{token}", Access::Public, link::show)
         .post("/link/{token}", Access::Public, link::submit)
-    //STUB         .get("/me/account", Access::SignedIn, account::show)
-    //STUB         .post("/me/account/password", Access::SignedIn, account::change_password)
-    //STUB         .post("/me/account/time-zone", Access::SignedIn, account::change_time_zone)
-    //STUB         .post("/me/sessions/{id}/end", Access::SignedIn, account::end_session)
-    //STUB         .get("/people", ADMIN, admin::list)
-    //STUB         .get("/people/new", ADMIN, admin::new)
-    //STUB         .post("/people", ADMIN, admin::create)
-    //STUB         .get("/people/import", ADMIN, roll::upload)
-    //STUB         .post("/people/import", ADMIN, roll::dry_run)
-    //STUB         .get("/people/import/{id}", ADMIN, roll::show)
-    //STUB         .post("/people/import/{id}/apply", ADMIN, roll::apply)
-    //STUB         .get("/people/{id}", ADMIN, admin::show)
-    //STUB         .post("/people/{id}", ADMIN, admin::update)
-    //STUB         .post("/people/{id}/invite", ADMIN, admin::invite_again)
-    //STUB         .post("/people/{id}/deactivate", ADMIN, admin::deactivate)
-    //STUB         .post("/people/{id}/reactivate", ADMIN, admin::reactivate)
+        .get("/me/account", Access::SignedIn, account::show)
+        .post("/me/account/password", Access::SignedIn, account::change_password)
+        .post("/me/account/time-zone", Access::SignedIn, account::change_time_zone)
+        .post("/me/sessions/{id}/end", Access::SignedIn, account::end_session)
+        .get("/people", ADMIN, admin::list)
+        .get("/people/new", ADMIN, admin::new)
+        .post("/people", ADMIN, admin::create)
+        .get("/people/import", ADMIN, roll::upload)
+        .post("/people/import", ADMIN, roll::dry_run.layer(DefaultBodyLimit::max(roll::REQUEST_LIMIT)))
+        .get("/people/import/{id}", ADMIN, roll::show)
+        .post("/people/import/{id}/apply", ADMIN, roll::apply)
+        .get("/people/{id}", ADMIN, admin::show)
+        .post("/people/{id}", ADMIN, admin::update)
+        .post("/people/{id}/invite", ADMIN, admin::invite_again)
+        .post("/people/{id}/deactivate", ADMIN, admin::deactivate)
+        .post("/people/{id}/reactivate", ADMIN, admin::reactivate)
 }

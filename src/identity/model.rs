@@ -1,10 +1,15 @@
 //! Rules about people, passwords and the roll; no I/O.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod roll;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
+
+use crate::web::Role;
+
+pub use roll::{OnFile, RollError, RollPlan, RollRow, read_roll};
 
 /// Days a session lasts at most, and hours it may lie idle.
 pub const SESSION_DAYS: i64 = 14;
@@ -33,6 +38,31 @@ pub const JURISDICTIONS: &[(&str, &str)] = &[
     ("AU-NSW", "New South Wales"),
     ("XX", "Elsewhere"),
 ];
+
+/// What a role means, for whoever gives or holds it.
+pub fn role_meaning(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "sees what is collected about themselves",
+        Role::Publisher => "declares what is collected, for the employer",
+        Role::Representative => "works council or union: is consulted before it begins",
+        Role::Administrator => "runs the server and the roll; sees nothing that is collected",
+    }
+}
+
+/// The code's country or state in words.
+pub fn jurisdiction_words(code: &str) -> &str {
+    JURISDICTIONS.iter().find(|(c, _)| *c == code).map_or(code, |(_, words)| words)
+}
+
+/// IANA names to choose from: places, without the aliases of old systems.
+pub static TIME_ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let known = jiff::tz::db().available().map(|name| name.as_str().to_owned());
+    let places = known.filter(|n| n == "UTC" || (n.contains('/') && !n.starts_with("Etc/")));
+    let mut names: Vec<String> = places.filter(|n| !n.starts_with("SystemV/")).collect();
+    names.sort();
+    names.dedup();
+    names
+});
 
 /// Lower case, trimmed; `None` unless it has the shape of an address.
 pub fn normalise_email(text: &str) -> Option<String> {
@@ -69,276 +99,9 @@ pub fn password_problem(password: &str, email: &str) -> Option<&'static str> {
     }
 }
 
-/// One row of the roll, as read from the CSV file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RollRow {
-    pub line: u64,
-    pub email: String,
-    pub name: String,
-    pub employee_number: Option<String>,
-    pub department: Option<String>,
-    pub jurisdiction: String,
-    pub time_zone: Option<String>,
-}
-
-/// A fault in the file, by line (1 is the header).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollError {
-    pub line: u64,
-    pub message: String,
-}
-
-const COLUMNS: [&str; 6] = ["email", "name", "employee_number", "department", "jurisdiction", "time_zone"];
-
-/// Reads the roll: UTF-8 CSV with a header; `email` and `name` are required columns. Every fault of the
-/// file is found in one pass.
-pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
-    let fault = |line, message: String| RollError { line, message };
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64 + 1;
-        vec![fault(line, "isn't UTF-8 text; save the file as “CSV UTF-8”".into())]
-    })?;
-    let delimiter = match text.lines().next() {
-        Some(header) if header.matches(';').count() > header.matches(',').count() => b';',
-        _ => b',',
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|_| vec![fault(1, "the header can't be read".into())])?.clone();
-    let columns: Vec<String> = header.iter().map(|c| c.to_lowercase().replace([' ', '-'], "_")).collect();
-    let mut errors = Vec::new();
-    for required in ["email", "name"] {
-        if !columns.iter().any(|c| c == required) {
-            errors.push(fault(
-                1,
-                format!("the column “{required}” is missing; columns are {}", COLUMNS.join(", ")),
-            ));
-        }
-    }
-    for (i, column) in columns.iter().enumerate() {
-        if !COLUMNS.contains(&column.as_str()) {
-            errors.push(fault(1, format!("column {} is none of {}", i + 1, COLUMNS.join(", "))));
-        } else if columns[..i].contains(column) {
-            errors.push(fault(1, format!("the column “{column}” stands twice")));
-        }
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let mut rows = Vec::new();
-    let mut seen: BTreeMap<(&str, String), u64> = BTreeMap::new();
-    for record in reader.records() {
-        let Ok(record) = record else {
-            errors.push(fault(0, "a row can't be read; check its quotation marks".into()));
-            continue;
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        if record.len() != columns.len() {
-            errors.push(fault(line, format!("has {} cells instead of {}", record.len(), columns.len())));
-            continue;
-        }
-        let cell = |name: &str| {
-            let index = columns.iter().position(|c| c == name)?;
-            record.get(index).filter(|v| !v.is_empty()).map(str::to_owned)
-        };
-        let before = errors.len();
-        let email = match cell("email").as_deref().map(normalise_email) {
-            Some(Some(email)) => email,
-            Some(None) => {
-                errors.push(fault(line, "the e-mail address isn't one".into()));
-                String::new()
-            }
-            None => {
-                errors.push(fault(line, "the e-mail address is missing".into()));
-                String::new()
-            }
-        };
-        let name = cell("name").unwrap_or_default();
-        if name.is_empty() {
-            errors.push(fault(line, "the name is missing".into()));
-        } else if name.chars().count() > 200 {
-            errors.push(fault(line, "the name is longer than 200 characters".into()));
-        }
-        let jurisdiction = cell("jurisdiction").unwrap_or_else(|| "EU".into()).to_uppercase();
-        if !JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
-            let known: Vec<&str> = JURISDICTIONS.iter().map(|(code, _)| *code).collect();
-            errors.push(fault(line, format!("the jurisdiction is none of {}", known.join(", "))));
-        }
-        let time_zone = cell("time_zone");
-        if time_zone.as_deref().is_some_and(|z| jiff::tz::TimeZone::get(z).is_err()) {
-            errors.push(fault(line, "the time zone isn't an IANA name, such as Europe/Berlin".into()));
-        }
-        let row = RollRow {
-            line,
-            email,
-            name,
-            employee_number: cell("employee_number"),
-            department: cell("department"),
-            jurisdiction,
-            time_zone,
-        };
-        for (what, key) in
-            [("e-mail address", Some(row.email.clone())), ("employee number", row.employee_number.clone())]
-        {
-            if let Some(key) = key.filter(|k| !k.is_empty())
-                && let Some(first) = seen.insert((what, key), line)
-            {
-                errors.push(fault(line, format!("has the same {what} as line {first}")));
-            }
-        }
-        if errors.len() == before {
-            rows.push(row);
-        }
-    }
-    if rows.is_empty() && errors.is_empty() {
-        errors.push(fault(1, "the file holds no people".into()));
-    }
-    errors.sort_by_key(|e| e.line);
-    if errors.is_empty() { Ok(rows) } else { Err(errors) }
-}
-
-/// Somebody as the database has them, for comparing with the roll.
-#[derive(Debug, Clone)]
-pub struct OnFile {
-    pub id: Uuid,
-    pub email: String,
-    pub name: String,
-    pub employee_number: Option<String>,
-    pub department: Option<String>,
-    pub jurisdiction: String,
-    pub time_zone: Option<String>,
-    pub on_roll: bool,
-    pub active: bool,
-}
-
-/// What applying a roll will do.
-#[derive(Debug, Default)]
-pub struct RollPlan {
-    pub added: Vec<RollRow>,
-    pub changed: Vec<(Uuid, RollRow)>,
-    pub reactivated: Vec<(Uuid, RollRow)>,
-    /// Id and name of leavers: on the roll before, not in the file.
-    pub deactivated: Vec<(Uuid, String)>,
-    pub unchanged: usize,
-    pub errors: Vec<RollError>,
-}
-
-impl RollPlan {
-    /// Compares by employee number where both have one, else by e-mail address.
-    pub fn new(rows: &[RollRow], people: &[OnFile]) -> Self {
-        let by_number: HashMap<&str, &OnFile> =
-            people.iter().filter_map(|p| Some((p.employee_number.as_deref()?, p))).collect();
-        let by_email: HashMap<&str, &OnFile> = people.iter().map(|p| (p.email.as_str(), p)).collect();
-        let mut plan = RollPlan::default();
-        let mut met = HashSet::new();
-        for row in rows {
-            let numbered = row.employee_number.as_deref().and_then(|n| by_number.get(n).copied());
-            let named = by_email.get(row.email.as_str()).copied();
-            if let (Some(a), Some(b)) = (numbered, named)
-                && a.id != b.id
-            {
-                let message = "the employee number and the e-mail address belong to two different accounts";
-                plan.errors.push(RollError { line: row.line, message: message.into() });
-                continue;
-            }
-            let Some(person) = numbered.or(named) else {
-                plan.added.push(row.clone());
-                continue;
-            };
-            if !met.insert(person.id) {
-                let message = "is the same account as an earlier line";
-                plan.errors.push(RollError { line: row.line, message: message.into() });
-            } else if !person.active {
-                plan.reactivated.push((person.id, row.clone()));
-            } else if person.differs(row) {
-                plan.changed.push((person.id, row.clone()));
-            } else {
-                plan.unchanged += 1;
-            }
-        }
-        plan.deactivated = people
-            .iter()
-            .filter(|p| p.on_roll && p.active && !met.contains(&p.id))
-            .map(|p| (p.id, p.name.clone()))
-            .collect();
-        plan
-    }
-
-    /// More than a fifth of the roll leaving at once is more often a cut-off file than a lay-off.
-    pub fn is_drastic(&self) -> bool {
-        let before = self.deactivated.len() + self.changed.len() + self.unchanged;
-        self.deactivated.len() >= 3 && self.deactivated.len() * 5 > before
-    }
-}
-
-impl OnFile {
-    fn differs(&self, row: &RollRow) -> bool {
-        !self.on_roll
-            || self.email != row.email
-            || self.name != row.name
-            || (row.employee_number.is_some() && self.employee_number != row.employee_number)
-            || (row.department.is_some() && self.department != row.department)
-            || self.jurisdiction != row.jurisdiction
-            || (row.time_zone.is_some() && self.time_zone != row.time_zone)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_fault_is_named_by_its_line() {
-        let file = "email,name,jurisdiction,time_zone\n\
-                    ada@example.com,Ada,EU,\n\
-                    not-an-address,Bob,EU,\n\
-                    cy@example.com,,MARS,Nowhere/At\n\
-                    ada@example.com,Ada again,EU,\n\
-                    too,few\n";
-        let errors = read_roll(file.as_bytes()).unwrap_err();
-        let lines: Vec<u64> = errors.iter().map(|e| e.line).collect();
-        assert_eq!(lines, [3, 4, 4, 4, 5, 6]);
-        assert!(errors[4].message.contains("line 2"));
-        assert!(!errors.iter().any(|e| e.message.contains("not-an-address")), "a value is never quoted");
-    }
-
-    #[test]
-    fn headers_semicolons_and_marks_are_read() {
-        let rows = read_roll("\u{feff}E-Mail;Name\n".replace("E-Mail", "Email").as_bytes());
-        assert_eq!(rows.unwrap_err()[0].message, "the file holds no people");
-        let rows = read_roll(b"Name;Email\nGrace; Grace@Example.com \n").unwrap();
-        assert_eq!(rows[0].email, "grace@example.com");
-        assert_eq!(read_roll(b"name\nx\n").unwrap_err()[0].line, 1);
-        assert_eq!(read_roll(b"email,name\na@b.c,\xff\n").unwrap_err()[0].line, 2);
-    }
-
-    #[test]
-    fn a_plan_adds_changes_and_deactivates() {
-        let person = |n: u128, email: &str, on_roll| OnFile {
-            id: Uuid::from_u128(n),
-            email: email.into(),
-            name: "N".into(),
-            employee_number: None,
-            department: None,
-            jurisdiction: "EU".into(),
-            time_zone: None,
-            on_roll,
-            active: true,
-        };
-        let people =
-            [person(1, "a@x.org", true), person(2, "b@x.org", true), person(3, "admin@x.org", false)];
-        let rows = read_roll(b"email,name\na@x.org,N\nnew@x.org,New\n").unwrap();
-        let plan = RollPlan::new(&rows, &people);
-        assert_eq!((plan.added.len(), plan.unchanged), (1, 1));
-        assert_eq!(plan.deactivated, [(Uuid::from_u128(2), "N".to_owned())]);
-    }
 
     #[test]
     fn passwords() {

@@ -3,8 +3,9 @@
 //! Until `SMTP_URL` is set nothing is sent, and the administrator hands the links on by other means; each
 //! time one is shown, the person it was made for sees that in their access log.
 
-//STUB mod mailer;
-//STUB mod pages;
+mod mailer;
+mod pages;
+mod retention;
 mod store;
 
 use sqlx::PgConnection;
@@ -14,15 +15,16 @@ use crate::app::AppState;
 use crate::error::Result;
 use crate::web::{Access, Role, Routes};
 
-//STUB pub use mailer::run;
+pub use mailer::{clean, run, send_due};
 
 const ADMIN: Access = Access::Roles(&[Role::Administrator]);
 
 pub fn routes() -> Routes {
-    Routes::new()
-    //STUB         .get("/outbox", ADMIN, pages::list)
-    //STUB         .post("/outbox/{id}/show", ADMIN, pages::reveal)
-    //STUB         .post("/outbox/test", ADMIN, pages::send_test)
+    Routes::new().get("/outbox", ADMIN, pages::list).post("/outbox/{id}/show", ADMIN, pages::reveal).post(
+        "/outbox/test",
+        ADMIN,
+        pages::send_test,
+    )
 }
 
 /// Puts a mail into the outbox; it goes out after the caller's transaction commits.

@@ -120,6 +120,17 @@ impl Form {
         self.field(name, label, hint, Control::Select(options))
     }
 
+    /// A text with suggestions (`<datalist>`); anything else may be typed too.
+    pub fn suggest<'a>(
+        &'a self,
+        name: &'a str,
+        label: &'a str,
+        hint: &'a str,
+        suggestions: &'a [String],
+    ) -> Field<'a> {
+        self.field(name, label, hint, Control::Suggest(suggestions))
+    }
+
     /// One box for each option; several may be ticked.
     pub fn boxes<'a>(
         &'a self,
@@ -149,6 +160,7 @@ pub enum Control<'a> {
     /// The input's type and its `autocomplete`.
     Input(&'a str, &'a str),
     Area,
+    Suggest(&'a [String]),
     Select(&'a [(String, String)]),
     Boxes(&'a [(String, String)]),
 }

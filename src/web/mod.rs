@@ -8,6 +8,7 @@ pub mod client;
 pub mod forms;
 pub mod headers;
 pub mod page;
+pub mod pager;
 pub mod problems;
 pub mod routes;
 pub mod times;
@@ -15,5 +16,6 @@ pub mod viewer;
 
 pub use forms::{Field, Form, Submitted};
 pub use page::{Page, html, see_other};
+pub use pager::Pager;
 pub use routes::{Access, Routes};
 pub use viewer::{Role, Viewer};

@@ -98,7 +98,7 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Percent-encodes everything but unreserved characters and the slash.
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => (b as char).to_string(),

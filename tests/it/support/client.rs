@@ -79,7 +79,7 @@ impl Actor {
         if let Some(cookie) = self.cookie.lock().expect("held for a copy only").clone() {
             request = request.header(header::COOKIE, cookie);
         }
-        let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000)));
+        let peer = ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 40_000)));
         let request = request.extension(peer).body(body).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("the router can't fail");
         let (parts, body) = response.into_parts();

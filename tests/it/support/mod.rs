@@ -5,6 +5,8 @@
 
 mod client;
 mod database;
+pub mod logs;
+pub mod smtp;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,9 @@ pub use client::{Actor, Reply, encode};
 /// When every test begins: a Monday.
 pub const START: &str = "2026-11-02T09:00:00Z";
 
+/// A password that passes the rules.
+pub const PASSWORD: &str = "three boats at noon";
+
 /// One server with a database of its own.
 pub struct TestApp {
     pub state: AppState,
@@ -36,6 +41,7 @@ impl TestApp {
 
     /// A server whose configuration `change` has changed.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        logs::install();
         let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
@@ -55,6 +61,16 @@ impl TestApp {
         let person = NewPerson { email, name: &name, roles, ..NewPerson::default() };
         let mut db = self.state.db.acquire().await.expect("a connection");
         identity::add_person(&mut db, &self.state, &person).await.expect("the account is valid")
+    }
+
+    /// An account as [`TestApp::person`] makes it, which signs in with [`PASSWORD`].
+    pub async fn person_with_password(&self, email: &str, roles: &[Role]) -> Uuid {
+        let id = self.person(email, roles).await;
+        let mut db = self.state.db.acquire().await.expect("a connection");
+        identity::set_known_password(&mut db, &self.state, email, PASSWORD)
+            .await
+            .expect("the account is there");
+        id
     }
 
     /// A fresh person with this role alone, signed in.

@@ -1,0 +1,11 @@
+//! SQL of people, sessions, links and the roll.
+
+mod links;
+mod people;
+mod roll;
+mod sessions;
+
+pub use links::*;
+pub use people::*;
+pub use roll::*;
+pub use sessions::*;

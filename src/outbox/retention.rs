@@ -1,0 +1,32 @@
+//! What the comments of the migrations' tables promise to delete, in one place.
+
+use sqlx::{PgConnection, Result};
+
+use crate::clock::Time;
+
+/// Days after which an unsent mail's text is of no use: the longest link lives that long.
+const BODY_DAYS: i64 = 7;
+
+pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
+    let day_ago = now.plus_days(-1);
+    sqlx::query!("delete from sign_in_failure where at < $1", day_ago as _).execute(&mut *db).await?;
+    sqlx::query!("delete from session where expires_at < $1", now as _).execute(&mut *db).await?;
+    sqlx::query!("delete from one_time_link where expires_at < $1", now.plus_days(-30) as _)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!(
+        "update roll_import set rows = null where rows is not null and created_at < $1",
+        day_ago as _,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "update outbox set body = null, failed = coalesce(failed, 'nothing was sent for seven days')
+         where body is not null and created_at < $1",
+        now.plus_days(-BODY_DAYS) as _,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("delete from outbox where created_at < $1", now.plus_days(-90) as _).execute(db).await?;
+    Ok(())
+}
