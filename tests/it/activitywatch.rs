@@ -3,47 +3,34 @@
 //! anywhere afterwards: in no table, in no file of the agent, in no line of the log.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random};
 use daylight::collection::create_enrolment;
 use daylight::gateways::activitywatch::{self, AgentOptions};
 use daylight::web::Role;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinHandle;
 
-use crate::support::TestApp;
+use crate::support::activitywatch::{ActivityWatch, environment};
+use crate::support::{TestApp, logs};
 
 /// No letter of it is changed by JSON, SQL or an address.
 const MARKER: &str = "zq7secretzq7";
-const PACKAGES: [&str; 2] = ["aw-server==0.12.0", "aw-client==0.5.15"];
 
 #[tokio::test]
 async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
     // This test's runtime has one thread, so the server's lines are caught as well as the agent's.
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    logs::capture();
     let folder = Folder::new();
     let venv = tokio::task::spawn_blocking(environment).await.expect("the virtual environment");
     let watch = ActivityWatch::start(&venv, &folder.0).await;
-    watch.feed(&venv, &folder.0).await;
+    watch.feed(&venv, &folder.0, MARKER).await;
 
     let test = TestApp::new().await;
     // Events happen now, so this server's clock must be the real one.
@@ -65,7 +52,10 @@ async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
     let refusal = run(options(None, true)).await.expect_err("not enrolled");
     assert!(refusal.contains("--secret"), "{refusal}");
     let refusal = run(options(Some("no-such-secret"), true)).await.expect_err("a wrong secret");
-    assert!(refusal.contains("unknown, used already, or out of date") && !refusal.contains('\n'), "{refusal}");
+    assert!(
+        refusal.contains("unknown, used already, or out of date") && !refusal.contains('\n'),
+        "{refusal}"
+    );
     run(options(Some(&secret), true)).await.expect("the first report is taken");
 
     let counted = counts(&state).await;
@@ -102,7 +92,8 @@ async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
     let port = watch.port;
     drop(watch);
     let shutdown = tokio::time::sleep(Duration::from_millis(300));
-    let looping = activitywatch::run(options_at(port, address, &folder), Clock::system(), Random::system(), shutdown);
+    let looping =
+        activitywatch::run(options_at(port, address, &folder), Clock::system(), Random::system(), shutdown);
     within(20, "the agent ends when told to", looping).await.expect("it ends without an error");
     server.abort();
 
@@ -118,9 +109,9 @@ async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
         files += 1;
     }
     assert!(files >= 1);
-    let log = log.0.lock().expect("held for a copy only").clone();
-    assert!(String::from_utf8_lossy(&log).contains("report made"), "the log was caught");
-    assert_absent(&log, "the log");
+    let log = logs::captured();
+    assert!(log.contains("report made"), "the log was caught");
+    assert_absent(log.as_bytes(), "the log");
 }
 
 fn options_at(port: u16, address: SocketAddr, folder: &Folder) -> AgentOptions {
@@ -128,14 +119,16 @@ fn options_at(port: u16, address: SocketAddr, folder: &Folder) -> AgentOptions {
         server: format!("http://{address}"),
         activitywatch: format!("http://127.0.0.1:{port}"),
         state_dir: folder.0.join("agent"),
-        interval: Duration::from_secs(10),
+        interval: Duration::from_secs(5),
         secret: None,
         once: false,
     }
 }
 
 async fn within<T>(seconds: u64, what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), future).await.unwrap_or_else(|_| panic!("in time: {what}"))
+    tokio::time::timeout(Duration::from_secs(seconds), future)
+        .await
+        .unwrap_or_else(|_| panic!("in time: {what}"))
 }
 
 async fn run(options: AgentOptions) -> Result<(), String> {
@@ -209,7 +202,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("activitywatch-{}", std::process::id()));
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("activitywatch-{}", std::process::id()));
         fs::create_dir_all(&path).expect("the test's folder");
         Folder(path)
     }
@@ -218,117 +212,5 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A real server; killed with all its children when dropped, also by a panic.
-struct ActivityWatch {
-    child: Child,
-    port: u16,
-}
-
-impl ActivityWatch {
-    async fn start(venv: &Path, home: &Path) -> Self {
-        let port = StdListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let output = File::create(home.join("aw-server.log")).expect("a log file");
-        let child = at_home(&venv.join("bin/aw-server"), home)
-            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--storage", "memory", "--testing"])
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("the log file again"))
-            .stderr(output)
-            .spawn()
-            .expect("aw-server starts");
-        let mut watch = ActivityWatch { child, port };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            let ended = watch.child.try_wait().expect("its state");
-            let late = Instant::now() > deadline;
-            assert!(ended.is_none() && !late, "aw-server: {}", read(&home.join("aw-server.log")));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        watch
-    }
-
-    /// Lets ActivityWatch's own client send what watchers send.
-    async fn feed(&self, venv: &Path, home: &Path) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/activitywatch.py");
-        let mut command = at_home(&venv.join("bin/python"), home);
-        command.args([script, &self.port.to_string(), MARKER]);
-        let mut command = tokio::process::Command::from(command);
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-        let output = within(60, "the client's events", output).await.expect("python runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl Drop for ActivityWatch {
-    fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
-        let _ = self.child.wait();
-    }
-}
-
-/// A program that keeps its settings, logs and queues in the test's folder, and uses no proxy.
-fn at_home(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.env("HOME", home);
-    for (name, folder) in [("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config"), ("XDG_CACHE_HOME", "cache")] {
-        command.env(name, home.join(folder));
-    }
-    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_default()
-}
-
-/// ActivityWatch in a virtual environment, made once and kept beside the build.
-fn environment() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    let venv = target.join("activitywatch-venv");
-    let lock = File::create(target.join("activitywatch-venv.lock")).expect("a lock file");
-    lock.lock().expect("another run makes it");
-    let ready = venv.join("ready");
-    let wanted = PACKAGES.join(" ");
-    if read(&ready) == wanted {
-        return venv;
-    }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status();
-    let made = made.expect("this test needs python3 (with its venv module) in PATH");
-    assert!(made.success(), "python3 -m venv failed: is the package python3-venv installed?");
-    let installed = Command::new(venv.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(PACKAGES)
-        .status()
-        .expect("pip runs");
-    assert!(installed.success(), "pip can't install {wanted}");
-    fs::write(&ready, wanted).expect("the mark that it is complete");
-    venv
-}
-
-/// Log lines of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("held for a copy only").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
-    type Writer = Log;
-
-    fn make_writer(&self) -> Log {
-        self.clone()
     }
 }

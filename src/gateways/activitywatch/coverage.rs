@@ -11,7 +11,7 @@
 
 use super::model::Bucket;
 use crate::clock::Time;
-use crate::collection::report::Window;
+use crate::collection::report::{Item, Window};
 
 /// Seconds after which a silent watcher counts as stopped: longer than the 180 s of `aw-watcher-afk`.
 pub(super) const SILENCE: i64 = 240;
@@ -85,6 +85,14 @@ pub(super) fn windows(buckets: &[Bucket], whole: Window) -> Vec<Window> {
         windows.push(Window { start, end: whole.end });
     }
     windows
+}
+
+/// The part of a window in which its items were observed; `None` when nothing was.
+pub(super) fn narrow(items: &[Item], window: Window) -> Option<Window> {
+    let start = items.iter().filter_map(|i| i.first_observed).min()?;
+    let last = items.iter().filter_map(|i| i.last_observed).max()?;
+    // A report's window can't be empty.
+    Some(Window { start, end: last.min(window.end).max(start.plus_seconds(1)) })
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Agent {
         loop {
             let next = Instant::now() + self.interval;
             let read = self.observe().await;
-            let sent = self.flush().await?;
+            let mut sent = self.flush().await?;
             if once {
                 read?;
                 return match sent {
@@ -148,7 +148,6 @@ impl Agent {
             if let Err(error) = read {
                 tracing::warn!("{error:#}; this time is a gap until it can be read");
             }
-            let mut sent = sent;
             while Instant::now() < next {
                 let wake = match sent {
                     Ok(()) => next,
@@ -171,7 +170,9 @@ impl Agent {
             self.present_since = until;
         }
         // A new agent looks back for one interval; what is older belongs to the time before it.
-        let from = self.state.covered_until.unwrap_or(until.plus_seconds(-interval));
+        // A mark in the future was made by a clock that was wrong then.
+        let covered = self.state.covered_until.filter(|mark| *mark <= until.plus_seconds(3600));
+        let from = covered.unwrap_or(until.plus_seconds(-interval));
         let mut from = from.max(until.plus_seconds(-MAX_CATCH_UP));
         while from < until {
             if self.state.queue.len() >= MAX_QUEUE {
@@ -209,7 +210,7 @@ impl Agent {
             let items = model::items(buckets, window, source);
             if !present && !buckets.iter().any(|b| b.is_live_throughout(window)) {
                 // Something was recorded while no watcher with a heartbeat lived: no more than its own time.
-                let Some(narrow) = narrow(&items, window) else { continue };
+                let Some(narrow) = coverage::narrow(&items, window) else { continue };
                 window = narrow;
             }
             self.report(window, &items)?;
@@ -245,9 +246,8 @@ impl Agent {
         });
         let Value::Object(fields) = fields else { unreachable!("written as an object above") };
         let (report, hash) = report::sign(fields, &self.key)?;
-        let counts: Vec<String> =
-            items.iter().map(|i| format!("{}={}", i.category, i.collected.count)).collect();
-        tracing::info!(seq = self.state.seq, counts = counts.join(" "), "report made");
+        let counts = items.iter().map(|i| format!("{}={}", i.category, i.collected.count));
+        tracing::info!(seq = self.state.seq, counts = counts.collect::<Vec<_>>().join(" "), "report made");
         self.state.queue.push_back(report);
         self.state.seq += 1;
         self.state.prev_hash = Some(hash);
@@ -270,8 +270,7 @@ impl Agent {
                     );
                 }
                 Answer::NotNow(why, after) => {
-                    let pause = self.pause(after);
-                    let waiting = self.state.queue.len();
+                    let (pause, waiting) = (self.pause(after), self.state.queue.len());
                     tracing::warn!(
                         waiting,
                         seconds = pause.as_secs(),
@@ -301,11 +300,4 @@ impl Agent {
         let chance = f64::from(u32::from_be_bytes(self.random.bytes())) / f64::from(u32::MAX);
         full.mul_f64(0.5 + chance / 2.0).max(after.unwrap_or_default().min(MAX_PAUSE))
     }
-}
-
-/// The part of a window in which its items were observed; `None` when nothing was.
-fn narrow(items: &[Item], window: Window) -> Option<Window> {
-    let start = items.iter().filter_map(|i| i.first_observed).min()?;
-    let last = items.iter().filter_map(|i| i.last_observed).max()?;
-    Some(Window { start, end: last.max(start.plus_seconds(1)).min(window.end.max(start.plus_seconds(1))) })
 }
