@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::report::{Source, key_id};
@@ -85,38 +86,59 @@ pub async fn revoke(state: &AppState, agent_id: Uuid) -> Result<()> {
     }
 }
 
-/// Makes a device this person's from now on; whoever had it before has it no longer.
-pub async fn assign(state: &AppState, viewer: &Viewer, device_id: Uuid, person_id: Uuid) -> Result<()> {
+/// Makes a device this person's from now on; whoever had it before has it no longer. Without a viewer it is
+/// the server's own doing (the example).
+pub async fn assign(state: &AppState, viewer: Option<&Viewer>, device_id: Uuid, person_id: Uuid) -> Result<()> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let person = identity::find_person(&mut tx, person_id).await?;
     if person.is_none_or(|p| p.deactivated_at.is_some()) {
         return Err(Error::invalid("person", "Choose somebody who is active."));
     }
-    let before = fleet::end_assignment(&mut tx, device_id, now).await?;
+    if let Some(before) = fleet::end_assignment(&mut tx, device_id, now).await? {
+        record(&mut tx, state, viewer, "device.released", before, device_id).await?;
+    }
     fleet::insert_assignment(&mut tx, state.random.uuid(now), device_id, person_id, now)
         .await
         .on_constraint("device_assignment_one_person", || {
             Error::conflict("This device was assigned a moment ago. Reload the page to see to whom.")
         })?;
-    let role = Role::Administrator;
-    if let Some(before) = before {
-        let entry = audit::Entry { action: "device.released", subject: Some(before), object: Some(device_id), reason: None };
-        audit::record(&mut tx, state, viewer, role, entry).await?;
-    }
-    let entry = audit::Entry { action: "device.assigned", subject: Some(person_id), object: Some(device_id), reason: None };
-    audit::record(&mut tx, state, viewer, role, entry).await?;
+    record(&mut tx, state, viewer, "device.assigned", person_id, device_id).await?;
     tx.commit().await?;
     Ok(())
 }
 
+/// The same for the active person with this e-mail address.
+pub async fn assign_by_email(state: &AppState, viewer: &Viewer, device_id: Uuid, email: &str) -> Result<()> {
+    let mut db = state.db.acquire().await?;
+    let person = fleet::find_active_person(&mut db, &email.trim().to_lowercase()).await?;
+    drop(db);
+    match person {
+        Some(person) => assign(state, Some(viewer), device_id, person).await,
+        None => Err(Error::invalid("person", "Nobody active has this e-mail address.")),
+    }
+}
+
 /// Takes a device off its person's name from now on.
 pub async fn release(state: &AppState, viewer: &Viewer, device_id: Uuid) -> Result<()> {
-    let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let before = fleet::end_assignment(&mut tx, device_id, now).await?.ok_or(Error::NotFound)?;
-    let entry = audit::Entry { action: "device.released", subject: Some(before), object: Some(device_id), reason: None };
-    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    let before = fleet::end_assignment(&mut tx, device_id, state.clock.now()).await?.ok_or(Error::NotFound)?;
+    record(&mut tx, state, Some(viewer), "device.released", before, device_id).await?;
     tx.commit().await?;
     Ok(())
+}
+
+async fn record(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: Option<&Viewer>,
+    action: &'static str,
+    person: Uuid,
+    device: Uuid,
+) -> Result<()> {
+    let entry = audit::Entry { action, subject: Some(person), object: Some(device), reason: None };
+    match viewer {
+        Some(viewer) => audit::record(db, state, viewer, Role::Administrator, entry).await,
+        None => audit::record_system(db, state, entry).await,
+    }
 }

@@ -9,17 +9,39 @@ mod actions;
 mod api;
 mod batch;
 mod chain;
+mod chart;
+mod fleet;
 mod intake;
+mod mine;
 pub mod model;
+mod organisation;
+mod pages;
 pub mod report;
 mod store;
 
 pub use intake::{Intake, Receipt};
 
-use crate::web::{Access, Routes};
+pub use actions::{Enrolled, assign, create_enrolment, enrol};
+
+use crate::web::{Access, Role, Routes};
+
+const WORKER: Access = Access::Roles(&[Role::Worker]);
+const ADMIN: Access = Access::Roles(&[Role::Administrator]);
+const OTHERS: Access = Access::Roles(&[Role::Publisher, Role::Representative, Role::Administrator]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/me/collection", WORKER, pages::show)
+        .get("/me/collection/{category}", WORKER, pages::category)
+        .get("/me/collection/{category}/daily.csv", WORKER, pages::category_csv)
+        .get("/me/collection/{category}/daily.json", WORKER, pages::category_json)
+        .get("/api/v1/me/collection", WORKER, pages::all_json)
+        .get("/organisation", OTHERS, organisation::show)
+        .get("/agents", ADMIN, fleet::list)
+        .post("/agents", ADMIN, fleet::create)
+        .post("/agents/{id}/revoke", ADMIN, fleet::revoke)
+        .post("/devices/{id}/assign", ADMIN, fleet::assign)
+        .post("/devices/{id}/release", ADMIN, fleet::release)
         .post("/api/v1/agents", Access::Token, api::enrol)
         .post("/api/v1/collection-reports", Access::Token, api::report)
 }

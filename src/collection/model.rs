@@ -204,6 +204,14 @@ impl Status {
         }
     }
 
+    pub fn needs_attention(self) -> bool {
+        matches!(self, Status::Undeclared | Status::Exceeds)
+    }
+
+    pub fn is_unknown(self) -> bool {
+        self == Status::Unknown
+    }
+
     /// The chip's class in the style sheet.
     pub fn class(self) -> &'static str {
         match self {

@@ -6,21 +6,51 @@
 //! agents report is compared with them. The law's demands are data (`jurisdictions.csv`) and one function
 //! ([`validate`]) whose messages name the article.
 
+pub mod actions;
+pub mod api;
+mod edit;
+mod form;
 pub mod life;
+mod list;
 pub mod model;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
+mod show;
+mod steps;
 pub mod store;
 pub mod taxonomy;
+mod words;
 
 pub use life::{Change, Declaration, Revision, State};
 pub use model::{
     ChoiceMode, EmotionException, Frequency, Granularity, LegalBasis, Mandatory, ProcessingContent,
     Recipient, RecipientKind, Source, Visibility, source_key,
 };
+pub use rules::validate;
 pub use store::{declarations_in_force, list_declarations};
 pub use taxonomy::{Category, Jurisdiction, Purpose, country_name};
 
-use crate::web::Routes;
+use crate::web::{Access, Role, Routes};
+
+const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
+const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/categories", Access::SignedIn, list::categories)
+        .get("/register", Access::SignedIn, list::list)
+        .post("/register", PUBLISHER, edit::create)
+        .get("/register/new", PUBLISHER, edit::new)
+        .get("/register/{id}", Access::SignedIn, show::show)
+        .post("/register/{id}", PUBLISHER, edit::save)
+        .get("/register/{id}/edit", PUBLISHER, edit::edit)
+        .post("/register/{id}/propose", PUBLISHER, steps::propose)
+        .post("/register/{id}/answer", REPRESENTATIVE, steps::answer)
+        .post("/register/{id}/activate", PUBLISHER, steps::activate)
+        .post("/register/{id}/pause", PUBLISHER, steps::pause)
+        .post("/register/{id}/resume", PUBLISHER, steps::resume)
+        .post("/register/{id}/end", PUBLISHER, steps::end)
+        .post("/register/{id}/delete", PUBLISHER, steps::delete)
+        .get("/api/v1/register", Access::SignedIn, api::list)
 }

@@ -107,3 +107,61 @@ pub async fn list_newest(db: &mut PgConnection) -> Result<Vec<(Revision, bool)>>
         })
         .collect()
 }
+
+/// Locks a processing for a change; answers its state and its newest revision.
+pub(super) async fn lock_head(db: &mut PgConnection, id: Uuid) -> Result<Option<(State, i32)>> {
+    let row = sqlx::query!("select state, revision from processing where id = $1 for update", id)
+        .fetch_optional(db)
+        .await?;
+    row.map(|r| Ok((State::parse(&r.state).context("an unknown state in the register")?, r.revision)))
+        .transpose()
+}
+
+pub(super) async fn insert_processing(db: &mut PgConnection, id: Uuid, at: Time) -> Result<()> {
+    sqlx::query!(
+        "insert into processing (id, created_at, state, revision) values ($1, $2, 'draft', 0)",
+        id,
+        at as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds a revision and moves the head to it.
+pub(super) async fn insert_revision(db: &mut PgConnection, revision: &Revision, by: Uuid) -> Result<()> {
+    sqlx::query!(
+        "update processing set state = $2, revision = $3 where id = $1",
+        revision.processing_id,
+        revision.state.id(),
+        revision.revision,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "insert into processing_revision
+             (processing_id, revision, at, by_id, by_role, change, state, reason, category, content, content_sha256)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        revision.processing_id,
+        revision.revision,
+        revision.at as _,
+        by,
+        revision.by_role,
+        revision.change.id(),
+        revision.state.id(),
+        revision.reason,
+        revision.content.category.id(),
+        Json(&revision.content) as _,
+        revision.content_sha256,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Deletes a draft with its revisions; the database refuses it once it was proposed.
+pub(super) async fn delete_processing(db: &mut PgConnection, id: Uuid) -> Result<()> {
+    sqlx::query!("delete from processing_revision where processing_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("delete from processing where id = $1", id).execute(db).await?;
+    Ok(())
+}

@@ -52,6 +52,7 @@ const DONE: &[(&str, &str)] = &[
     ("paused", "Paused. Collection under it after now will show as undeclared."),
     ("resumed", "Resumed."),
     ("ended", "Ended. Its history stays."),
+    ("revised", "Changed. The history shows what was changed."),
     ("invited", "The account is made and the invitation is on its way."),
     ("invited-again", "A new invitation is on its way."),
     ("person-saved", "The account is saved."),

@@ -154,3 +154,13 @@ pub async fn insert_assignment(
     Ok(())
 }
 
+
+pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!("select id from person where email = $1 and deactivated_at is null", email)
+        .fetch_optional(db)
+        .await
+}
+
+pub async fn count_devices(db: &mut PgConnection) -> Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from device"#).fetch_one(db).await
+}

@@ -1,0 +1,300 @@
+//! "What is collected about me": one person's daily sums, coverage, findings and declarations, put together
+//! by category. No I/O after [`load`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::tz::TimeZone;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::model::{self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Status};
+use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow, FindingRow};
+use crate::clock::{Day, Time};
+use crate::error::Result;
+use crate::register::{self, Category, Declaration, Granularity, Purpose};
+
+/// Everything the pages need about one person.
+pub struct Mine {
+    /// Oldest first; the last is today.
+    pub days: Vec<Day>,
+    /// Declared or observed, what needs attention first.
+    pub categories: Vec<CategoryView>,
+    /// Neither declared nor observed.
+    pub others: Vec<CategoryView>,
+    pub devices: Vec<DeviceRow>,
+}
+
+pub struct CategoryView {
+    pub category: Category,
+    pub status: Status,
+    /// The status in a sentence.
+    pub because: String,
+    pub declared: Vec<Declaration>,
+    pub observed: Vec<Observed>,
+    pub findings: Vec<FindingView>,
+    /// One for each of [`Mine::days`].
+    pub cells: Vec<Cell>,
+    pub total: i64,
+    pub last: Option<Time>,
+    pub watched_days: i64,
+    pub coverage_days: i64,
+}
+
+/// What one program collected of a category, in one manner, to one place.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    pub source: String,
+    pub granularity: &'static str,
+    pub purpose: Option<Purpose>,
+    /// Host, recipient and country as the agent gave them; `None` when nothing was forwarded.
+    pub destination: Option<(String, String, String)>,
+    pub collected: i64,
+    pub bytes: i64,
+    pub forwarded: i64,
+    pub dropped: i64,
+    pub last: Option<Time>,
+}
+
+pub struct FindingView {
+    pub id: Uuid,
+    pub kind: FindingKind,
+    pub words: String,
+    pub first_at: Time,
+    pub last_at: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// No device of this person's reported then: nothing was expected.
+    Nobody,
+    /// Some of the day, or all of it, wasn't watched.
+    Gap,
+    /// An agent watched all day.
+    Whole,
+}
+
+/// One day of one category.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    pub count: i64,
+    pub watch: Watch,
+    /// A finding that isn't as declared was observed then.
+    pub bad: bool,
+}
+
+/// Reads what the pages show; `zone` is the person's.
+pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &TimeZone) -> Result<Mine> {
+    let today = now.day(zone);
+    let first = today.plus_days(1 - PICTURED_DAYS);
+    let person = store::find_person(db, person_id).await?;
+    let audience = Audience { department: person.department_id, jurisdiction: person.jurisdiction };
+    let daily = store::list_daily(db, person_id, first, None).await?;
+    let coverage = store::list_coverage(db, person_id, first).await?;
+    let findings = store::list_findings(db, person_id).await?;
+    let devices = store::list_devices(db, person_id).await?;
+    let declarations = register::list_declarations(db).await?;
+    let builder = Builder { now, zone, today, first, audience, declarations };
+    Ok(builder.build(daily, coverage, findings, devices))
+}
+
+struct Builder<'a> {
+    now: Time,
+    zone: &'a TimeZone,
+    today: Day,
+    first: Day,
+    audience: Audience,
+    declarations: Vec<Declaration>,
+}
+
+impl Builder<'_> {
+    fn build(
+        &self,
+        daily: Vec<DailyRow>,
+        coverage: Vec<CoverageRow>,
+        findings: Vec<FindingRow>,
+        devices: Vec<DeviceRow>,
+    ) -> Mine {
+        let days: Vec<Day> = (0..PICTURED_DAYS).map(|n| self.first.plus_days(n)).collect();
+        let expected: Vec<bool> = days.iter().map(|day| self.is_expected(*day, &devices)).collect();
+        let mut seconds: HashMap<(String, Day), i64> = HashMap::new();
+        for row in coverage {
+            seconds.insert((row.category, row.day), row.seconds);
+        }
+        let mut rows: BTreeMap<String, Vec<DailyRow>> = BTreeMap::new();
+        for row in daily {
+            rows.entry(row.category.clone()).or_default().push(row);
+        }
+        let mut found: BTreeMap<String, Vec<FindingView>> = BTreeMap::new();
+        for row in findings {
+            let Some(kind) = FindingKind::parse(&row.kind) else { continue };
+            let view = FindingView {
+                id: row.id,
+                kind,
+                words: kind.words(&row.about),
+                first_at: row.first_at,
+                last_at: row.last_at,
+            };
+            found.entry(row.category.unwrap_or_default()).or_default().push(view);
+        }
+        let (mut categories, mut others) = (Vec::new(), Vec::new());
+        for category in Category::all() {
+            let view = self.category(
+                category,
+                &days,
+                &expected,
+                &seconds,
+                rows.remove(category.id()).unwrap_or_default(),
+                found.remove(category.id()).unwrap_or_default(),
+            );
+            let is_empty = view.declared.is_empty() && view.observed.is_empty() && view.findings.is_empty();
+            if is_empty { others.push(view) } else { categories.push(view) }
+        }
+        categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));
+        Mine { days, categories, others, devices }
+    }
+
+    fn category(
+        &self,
+        category: Category,
+        days: &[Day],
+        expected: &[bool],
+        seconds: &HashMap<(String, Day), i64>,
+        rows: Vec<DailyRow>,
+        findings: Vec<FindingView>,
+    ) -> CategoryView {
+        let mut counts: HashMap<Day, i64> = HashMap::new();
+        for row in &rows {
+            *counts.entry(row.day).or_default() += row.collected;
+        }
+        let is_bad = |day: Day| {
+            findings.iter().any(|f| {
+                matches!(f.kind, FindingKind::Undeclared | FindingKind::Exceeds | FindingKind::Unrecognised)
+                    && f.first_at.day(self.zone) <= day
+                    && day <= f.last_at.day(self.zone)
+            })
+        };
+        let cells: Vec<Cell> = days
+            .iter()
+            .zip(expected)
+            .map(|(day, expected)| {
+                let watched = seconds.get(&(category.id().to_owned(), *day)).copied().unwrap_or(0);
+                let count = counts.get(day).copied().unwrap_or(0);
+                let watch = match expected {
+                    false => Watch::Nobody,
+                    true if watched >= self.needed(*day) => Watch::Whole,
+                    true => Watch::Gap,
+                };
+                Cell { count, watch, bad: count > 0 && is_bad(*day) }
+            })
+            .collect();
+        let recent = &cells[cells.len().saturating_sub(COVERAGE_DAYS as usize)..];
+        let number = |watch: &[Watch]| recent.iter().filter(|c| watch.contains(&c.watch)).count() as i64;
+        let declared: Vec<Declaration> = self
+            .declarations
+            .iter()
+            .filter(|d| d.content.category == category && d.in_force_at(self.now))
+            .filter(|d| d.applies_to(self.audience.department, &self.audience.jurisdiction))
+            .cloned()
+            .collect();
+        let pictured = |f: &&FindingView| f.last_at.day(self.zone) >= self.first;
+        let has = |kinds: &[FindingKind]| findings.iter().filter(pictured).any(|f| kinds.contains(&f.kind));
+        let evidence = Evidence {
+            undeclared: has(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
+            exceeds: has(&[FindingKind::Exceeds]),
+            observed: recent.iter().any(|c| c.count > 0),
+            days: number(&[Watch::Gap, Watch::Whole]),
+            watched_days: number(&[Watch::Whole]),
+        };
+        let status = model::status(evidence);
+        let observed = fold(&rows);
+        CategoryView {
+            category,
+            status,
+            because: because(status, evidence, !declared.is_empty(), &findings),
+            declared,
+            total: observed.iter().map(|o| o.collected).sum(),
+            last: observed.iter().filter_map(|o| o.last).max(),
+            observed,
+            findings,
+            cells,
+            watched_days: evidence.watched_days,
+            coverage_days: evidence.days,
+        }
+    }
+
+    /// Whether a device was this person's on some part of that day.
+    fn is_expected(&self, day: Day, devices: &[DeviceRow]) -> bool {
+        let (start, end) = (day.start(self.zone), day.plus_days(1).start(self.zone));
+        devices.iter().any(|d| d.from < end && d.to.is_none_or(|to| to > start))
+    }
+
+    /// Seconds of that day that must have been watched for it to count as whole.
+    fn needed(&self, day: Day) -> i64 {
+        let start = day.start(self.zone);
+        let end = day.plus_days(1).start(self.zone);
+        let end = if day == self.today { self.now.min(end) } else { end };
+        (end.seconds_since(start) - GAP_TOLERANCE).max(1)
+    }
+}
+
+/// Daily rows summed by program, manner and place; most first.
+fn fold(rows: &[DailyRow]) -> Vec<Observed> {
+    let mut sums: BTreeMap<(&str, &str, &str, &str, &str, &str), Observed> = BTreeMap::new();
+    for row in rows {
+        let key = (
+            row.source.as_str(),
+            row.granularity.as_str(),
+            row.purpose.as_str(),
+            row.destination_host.as_str(),
+            row.recipient.as_str(),
+            row.country.as_str(),
+        );
+        let sum = sums.entry(key).or_insert_with(|| Observed {
+            source: row.source.clone(),
+            granularity: Granularity::parse(&row.granularity).map_or("", Granularity::words),
+            purpose: Purpose::parse(&row.purpose),
+            destination: (!row.destination_host.is_empty())
+                .then(|| (row.destination_host.clone(), row.recipient.clone(), row.country.clone())),
+            collected: 0,
+            bytes: 0,
+            forwarded: 0,
+            dropped: 0,
+            last: None,
+        });
+        sum.collected += row.collected;
+        sum.bytes += row.collected_bytes;
+        sum.forwarded += row.forwarded;
+        sum.dropped += row.dropped;
+        sum.last = sum.last.max(row.last_observed);
+    }
+    let mut list: Vec<Observed> = sums.into_values().filter(|o| o.collected + o.forwarded + o.dropped > 0).collect();
+    list.sort_by_key(|o| std::cmp::Reverse(o.collected));
+    list
+}
+
+fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]) -> String {
+    let worst = |kinds: &[FindingKind]| {
+        findings.iter().find(|f| kinds.contains(&f.kind)).map_or(String::new(), |f| format!("{}.", f.words))
+    };
+    let gaps = match e.days - e.watched_days {
+        _ if e.days == 0 => "No device of yours is known, so nobody could look.".to_owned(),
+        _ if e.watched_days == 0 => "No agent watched for it on any of these days.".to_owned(),
+        1 => format!("1 of the last {} days was not watched completely.", e.days),
+        n => format!("{n} of the last {} days were not watched completely.", e.days),
+    };
+    match (status, e.observed, declared) {
+        (Status::Undeclared, ..) => worst(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
+        (Status::Exceeds, ..) => worst(&[FindingKind::Exceeds]),
+        (Status::Unknown, true, _) => format!("What was seen fits what was declared, but {}", lower_first(&gaps)),
+        (Status::Unknown, false, true) => format!("Declared, and not seen so far; but {}", lower_first(&gaps)),
+        (Status::Unknown, false, false) => format!("Not declared, and not seen; but {}", lower_first(&gaps)),
+        (Status::AsDeclared, ..) => "What was seen fits what was declared.".into(),
+        (Status::NotSeen, _, true) => format!("Declared, and not seen in {} days, all of them watched.", e.days),
+        (Status::NotSeen, _, false) => format!("Not declared, and not seen in {} days, all of them watched.", e.days),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
+}

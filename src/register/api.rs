@@ -1,0 +1,59 @@
+//! The register for programs.
+
+use axum::Json;
+use axum::extract::State as FromState;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::life::State;
+use super::model::ProcessingContent;
+use super::store;
+use crate::app::AppState;
+use crate::clock::Time;
+use crate::error::{Problem, Result};
+
+#[derive(Serialize, ToSchema)]
+pub struct RegisterResponse {
+    pub processings: Vec<ProcessingResponse>,
+}
+
+/// A declaration in force.
+#[derive(Serialize, ToSchema)]
+pub struct ProcessingResponse {
+    #[schema(value_type = String, format = "uuid")]
+    pub id: Uuid,
+    pub revision: i32,
+    /// Since when this revision holds.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Time,
+    pub content: ProcessingContent,
+    /// SHA-256 of `content` in RFC 8785 canonical form, in hexadecimal.
+    pub content_sha256: String,
+}
+
+/// What is declared and active.
+#[utoipa::path(
+    get,
+    path = "/api/v1/register",
+    tag = "register",
+    responses(
+        (status = 200, description = "Every active declaration", body = RegisterResponse),
+        (status = 401, description = "Nobody is signed in", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(FromState(state): FromState<AppState>) -> Result<Json<RegisterResponse>> {
+    let rows = store::list_newest(&mut *state.db.acquire().await?).await?;
+    let processings = rows
+        .into_iter()
+        .filter(|(r, _)| r.state == State::Active)
+        .map(|(r, _)| ProcessingResponse {
+            id: r.processing_id,
+            revision: r.revision,
+            since: r.at,
+            content_sha256: r.content_sha256.iter().map(|b| format!("{b:02x}")).collect(),
+            content: r.content,
+        })
+        .collect();
+    Ok(Json(RegisterResponse { processings }))
+}
