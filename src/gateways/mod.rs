@@ -1,5 +1,8 @@
-//! stub
-pub mod activitywatch {
-    pub struct AgentOptions { pub server: String, pub activitywatch: String, pub state_dir: std::path::PathBuf, pub interval: std::time::Duration, pub secret: Option<String>, pub once: bool }
-    pub async fn run(_o: AgentOptions, _c: crate::clock::Clock, _r: crate::clock::Random, _s: impl Future<Output = ()>) -> anyhow::Result<()> { anyhow::bail!("not yet") }
-}
+//! Real agents' protocols, one room each.
+//!
+//! A gateway looks at what monitoring software on a device records, and turns it into collection reports:
+//! how many records of which category, never what is in them. Gateways run on the worker's machine and
+//! know the server by its public API alone, so nothing here uses the database or the web shell; somebody
+//! else's agent can do all of this with docs/agent.md beside them.
+
+pub mod activitywatch;

@@ -1,5 +1,6 @@
 //! Every test that goes through HTTP, in one binary: one Postgres and one link step for all of them.
 
+mod activitywatch;
 mod audit;
 mod identity;
 mod links;

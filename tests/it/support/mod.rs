@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "not every feature's tests need every helper")]
 
+pub mod activitywatch;
 mod client;
 mod database;
 pub mod logs;

@@ -1,0 +1,114 @@
+//! What the agent keeps between runs, in one file that only its user can read.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::collection::report::Hash;
+
+/// No `Debug`: it holds the key and the token.
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    /// Where it enrolled; the token goes nowhere else.
+    pub server: String,
+    /// Ed25519, base64url.
+    seed: String,
+    pub agent_id: Uuid,
+    pub device_id: Uuid,
+    pub kid: String,
+    pub token: String,
+    /// Of the present run of the agent.
+    pub boot_id: Uuid,
+    /// Of the next report.
+    pub seq: u64,
+    pub prev_hash: Option<Hash>,
+    /// ActivityWatch has been read up to here.
+    pub covered_until: Option<Time>,
+    /// Signed, not yet taken by the server; oldest first.
+    pub queue: VecDeque<Value>,
+}
+
+impl State {
+    pub fn new(server: String, key: &SigningKey, enrolled: super::server::Enrolled, boot_id: Uuid) -> Self {
+        State {
+            server,
+            seed: URL_SAFE_NO_PAD.encode(key.to_bytes()),
+            agent_id: enrolled.agent_id,
+            device_id: enrolled.device_id,
+            kid: enrolled.kid,
+            token: enrolled.token,
+            boot_id,
+            seq: 0,
+            prev_hash: None,
+            covered_until: None,
+            queue: VecDeque::new(),
+        }
+    }
+
+    pub fn key(&self) -> anyhow::Result<SigningKey> {
+        let seed = URL_SAFE_NO_PAD.decode(&self.seed).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        Ok(SigningKey::from_bytes(&seed.context("the agent's state file holds no usable key")?))
+    }
+}
+
+/// The state's folder, held by one agent at a time.
+pub(super) struct StateFile {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateFile {
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let context = || format!("the agent's folder {} can't be used", folder.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(context)?;
+        let lock = private(OpenOptions::new().create(true).truncate(false), &folder.join("lock"))
+            .with_context(context)?;
+        // Two agents with one key would contradict each other, which the server records as a finding.
+        lock.try_lock()
+            .map_err(|_| anyhow::anyhow!("another agent runs with the folder {}", folder.display()))?;
+        Ok(StateFile { path: folder.join("agent.json"), _lock: lock })
+    }
+
+    pub fn load(&self) -> anyhow::Result<Option<State>> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} can't be read", self.path.display()));
+            }
+        };
+        // The parser's message could quote the key.
+        let state = serde_json::from_slice(&text);
+        state
+            .map(Some)
+            .map_err(|_| anyhow::anyhow!("{} is damaged: remove it and enrol again", self.path.display()))
+    }
+
+    /// All or nothing, also when the power fails.
+    pub fn save(&self, state: &State) -> anyhow::Result<()> {
+        let write = || -> anyhow::Result<()> {
+            let new = self.path.with_extension("new");
+            let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
+            file.write_all(&serde_json::to_vec(state)?)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("{} can't be written", self.path.display()))
+    }
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
+    options.write(true).mode(0o600).open(path)
+}

@@ -1,0 +1,106 @@
+//! A real ActivityWatch server and its own client, from PyPI.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+const PACKAGES: [&str; 2] = ["aw-server==0.12.0", "aw-client==0.5.15"];
+
+/// A real server; killed with all its children when dropped, also by a panic.
+pub struct ActivityWatch {
+    child: Child,
+    pub port: u16,
+}
+
+impl ActivityWatch {
+    pub async fn start(venv: &Path, home: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let output = File::create(home.join("aw-server.log")).expect("a log file");
+        let child = at_home(&venv.join("bin/aw-server"), home)
+            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--storage", "memory", "--testing"])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("the log file again"))
+            .stderr(output)
+            .spawn()
+            .expect("aw-server starts");
+        let mut watch = ActivityWatch { child, port };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            let ended = watch.child.try_wait().expect("its state");
+            let late = Instant::now() > deadline;
+            assert!(ended.is_none() && !late, "aw-server: {}", read(&home.join("aw-server.log")));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        watch
+    }
+
+    /// Lets ActivityWatch's own client send what watchers send.
+    pub async fn feed(&self, venv: &Path, home: &Path, marker: &str) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/activitywatch.py");
+        let mut command = at_home(&venv.join("bin/python"), home);
+        command.args([script, &self.port.to_string(), marker]);
+        let mut command = tokio::process::Command::from(command);
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+        let output =
+            tokio::time::timeout(Duration::from_secs(60), output).await.expect("python ends in time");
+        let output = output.expect("python runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for ActivityWatch {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// A program that keeps its settings, logs and queues in the test's folder, and uses no proxy.
+fn at_home(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("HOME", home);
+    for (name, folder) in
+        [("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config"), ("XDG_CACHE_HOME", "cache")]
+    {
+        command.env(name, home.join(folder));
+    }
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// ActivityWatch in a virtual environment, made once and kept beside the build.
+pub fn environment() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
+    let venv = target.join("activitywatch-venv");
+    let lock = File::create(target.join("activitywatch-venv.lock")).expect("a lock file");
+    lock.lock().expect("another run makes it");
+    let ready = venv.join("ready");
+    let wanted = PACKAGES.join(" ");
+    if read(&ready) == wanted {
+        return venv;
+    }
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status();
+    let made = made.expect("this test needs python3 (with its venv module) in PATH");
+    assert!(made.success(), "python3 -m venv failed: is the package python3-venv installed?");
+    let installed = Command::new(venv.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(PACKAGES)
+        .status()
+        .expect("pip runs");
+    assert!(installed.success(), "pip can't install {wanted}");
+    fs::write(&ready, wanted).expect("the mark that it is complete");
+    venv
+}
