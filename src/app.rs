@@ -71,11 +71,16 @@ pub fn router(state: AppState) -> Router {
                 .layer(SetRequestIdLayer::new(request_id.clone(), Ids(state.clone())))
                 .layer(PropagateRequestIdLayer::new(request_id))
                 .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
-                .layer(middleware::from_fn(move |request, next| headers::secure(random.clone(), request, next)))
+                .layer(middleware::from_fn(move |request, next| {
+                    headers::secure(random.clone(), request, next)
+                }))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Duration::from_secs(30),
+                ))
                 .layer(csrf(&state.config)),
         )
         .with_state(state)
@@ -84,9 +89,7 @@ pub fn router(state: AppState) -> Router {
 /// Refuses what another site makes a browser send (Sec-Fetch-Site, Origin). Programs under `/api` carry
 /// a token and no cookie; requests with neither header aren't from a browser that would add a cookie.
 fn csrf(config: &Config) -> CsrfLayer {
-    CsrfLayer::new()
-        .add_trusted_origin(&config.base_url)
-        .unwrap_or_else(|_| CsrfLayer::new())
+    CsrfLayer::new().add_trusted_origin(&config.base_url).unwrap_or_else(|_| CsrfLayer::new())
 }
 
 /// A request's span holds its id, its method and the route's pattern: no address that a person typed.

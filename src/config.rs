@@ -12,7 +12,11 @@ use jiff::tz::TimeZone;
 
 /// The settings there are: name, default in words, meaning. The README's table and a test read it.
 pub const SETTINGS: &[(&str, &str, &str)] = &[
-    ("DATABASE_URL", "embedded database", "postgres:// address of the database; secret, also DATABASE_URL_FILE"),
+    (
+        "DATABASE_URL",
+        "embedded database",
+        "postgres:// address of the database; secret, also DATABASE_URL_FILE",
+    ),
     ("DATABASE_POOL_SIZE", "16", "connections to the database, 2 to 200"),
     ("MIGRATE_ON_START", "true", "apply the schema's migrations at start"),
     ("BASE_URL", "http://LISTEN", "the address people type; https unless it is on this machine"),
@@ -23,7 +27,11 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("ORGANISATION", "Your organisation", "the employer's name, as shown on every page"),
     ("TIME_ZONE", "UTC", "IANA name; days are counted in it unless a person has their own"),
     ("RAW_REPORT_DAYS", "30", "days until a day's raw reports are dropped; daily figures stay"),
-    ("SMTP_URL", "none: links are shown to the administrator", "smtps:// address of the mail server; secret, also SMTP_URL_FILE"),
+    (
+        "SMTP_URL",
+        "none: links are shown to the administrator",
+        "smtps:// address of the mail server; secret, also SMTP_URL_FILE",
+    ),
     ("MAIL_FROM", "daylight@localhost", "sender of mail"),
     ("LOG_LEVEL", "info", "error, warn, info, debug or a tracing filter"),
     ("LOG_FORMAT", "text", "text or json"),
@@ -96,15 +104,19 @@ impl Config {
     pub fn from_variables(variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let source = Source::new(variables)?;
         let port: u16 = source.parse("PORT", "8080", "a port number, 1 to 65535")?;
-        let listen: SocketAddr =
-            source.parse("LISTEN", &format!("127.0.0.1:{port}"), "an address and port, such as 127.0.0.1:8080")?;
+        let listen: SocketAddr = source.parse(
+            "LISTEN",
+            &format!("127.0.0.1:{port}"),
+            "an address and port, such as 127.0.0.1:8080",
+        )?;
         let base_url = base_url(source.text("BASE_URL", &format!("http://{listen}")), &listen)?;
         let time_zone = source.text("TIME_ZONE", "UTC");
         let pool: u32 = source.parse("DATABASE_POOL_SIZE", "16", "a number from 2 to 200")?;
         if !(2..=200).contains(&pool) {
             return Err(wrong("DATABASE_POOL_SIZE", "must be a number from 2 to 200"));
         }
-        let raw_report_days: i64 = source.parse("RAW_REPORT_DAYS", "30", "a number of days from 1 to 3650")?;
+        let raw_report_days: i64 =
+            source.parse("RAW_REPORT_DAYS", "30", "a number of days from 1 to 3650")?;
         if !(1..=3650).contains(&raw_report_days) {
             return Err(wrong("RAW_REPORT_DAYS", "must be a number of days from 1 to 3650"));
         }
@@ -163,7 +175,8 @@ struct Source(BTreeMap<String, String>);
 impl Source {
     fn new(mut variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
         if let Some(path) = variables.get("ENV_FILE").cloned() {
-            let text = std::fs::read_to_string(&path).map_err(|e| wrong("ENV_FILE", format!("can't be read: {e}")))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| wrong("ENV_FILE", format!("can't be read: {e}")))?;
             for (number, line) in text.lines().enumerate() {
                 let line = line.trim();
                 if line.is_empty() || line.starts_with('#') {

@@ -46,7 +46,8 @@ pub fn start_logging(config: &Config) {
     // A list of the assets at each start tells nobody anything.
     let filter = tracing_subscriber::EnvFilter::try_new(format!("memory_serve=warn,{}", config.log_level))
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // A second start in one process (tests) keeps the first's.
     let _ = match config.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -73,7 +74,8 @@ pub async fn stop_signal() {
 /// runtime: the child is tied to this thread.
 fn open_database(config: &Config) -> Result<(PgConnectOptions, Option<Embedded>), StartError> {
     if let Some(url) = &config.database_url {
-        let options = url.expose().parse().map_err(|_| StartError::Other("DATABASE_URL: can't be read".into()))?;
+        let options =
+            url.expose().parse().map_err(|_| StartError::Other("DATABASE_URL: can't be read".into()))?;
         return Ok((options, None));
     }
     let settings = Settings {
@@ -189,7 +191,8 @@ async fn run(state: AppState, listener: TcpListener) -> Result<ExitCode, StartEr
         let _ = stop.send(true);
     });
     // Both end when the pool is closed.
-    let workers = [tokio::spawn(outbox::run(state.clone())), tokio::spawn(collection::keep_house(state.clone()))];
+    let workers =
+        [tokio::spawn(outbox::run(state.clone())), tokio::spawn(collection::keep_house(state.clone()))];
     let router = app::router(state.clone());
     let mut signal = stopped.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {

@@ -24,7 +24,11 @@ fn hash(secret: &str) -> Vec<u8> {
 }
 
 /// Makes a one-time enrolment secret for a device, which is made when it is new. The secret is shown once.
-pub async fn create_enrolment(state: &AppState, viewer: Option<&Viewer>, device_label: &str) -> Result<String> {
+pub async fn create_enrolment(
+    state: &AppState,
+    viewer: Option<&Viewer>,
+    device_label: &str,
+) -> Result<String> {
     let label = device_label.trim();
     if label.is_empty() || label.chars().count() > 100 {
         return Err(Error::invalid("device", "Enter a name for the device, of at most 100 characters."));
@@ -35,7 +39,8 @@ pub async fn create_enrolment(state: &AppState, viewer: Option<&Viewer>, device_
     let mut tx = state.db.begin().await?;
     let device = fleet::ensure_device(&mut tx, state.random.uuid(now), label, now).await?;
     let by = viewer.map(|v| v.person_id);
-    fleet::insert_enrolment(&mut tx, state.random.uuid(now), &hash(&secret), device, now, by, expires_at).await?;
+    fleet::insert_enrolment(&mut tx, state.random.uuid(now), &hash(&secret), device, now, by, expires_at)
+        .await?;
     tx.commit().await?;
     Ok(secret)
 }
@@ -57,7 +62,9 @@ pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
         .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
         .filter(|key| !key.is_weak())
-        .ok_or_else(|| Error::invalid("/public_key", "must be an Ed25519 public key in base64url, 43 characters"))?;
+        .ok_or_else(|| {
+            Error::invalid("/public_key", "must be an Ed25519 public key in base64url, 43 characters")
+        })?;
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let device_id = fleet::use_enrolment(&mut tx, &hash(secret), now).await?.ok_or(Error::Rejected(
@@ -88,7 +95,12 @@ pub async fn revoke(state: &AppState, agent_id: Uuid) -> Result<()> {
 
 /// Makes a device this person's from now on; whoever had it before has it no longer. Without a viewer it is
 /// the server's own doing (the example).
-pub async fn assign(state: &AppState, viewer: Option<&Viewer>, device_id: Uuid, person_id: Uuid) -> Result<()> {
+pub async fn assign(
+    state: &AppState,
+    viewer: Option<&Viewer>,
+    device_id: Uuid,
+    person_id: Uuid,
+) -> Result<()> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let person = identity::find_person(&mut tx, person_id).await?;
@@ -122,7 +134,8 @@ pub async fn assign_by_email(state: &AppState, viewer: &Viewer, device_id: Uuid,
 /// Takes a device off its person's name from now on.
 pub async fn release(state: &AppState, viewer: &Viewer, device_id: Uuid) -> Result<()> {
     let mut tx = state.db.begin().await?;
-    let before = fleet::end_assignment(&mut tx, device_id, state.clock.now()).await?.ok_or(Error::NotFound)?;
+    let before =
+        fleet::end_assignment(&mut tx, device_id, state.clock.now()).await?.ok_or(Error::NotFound)?;
     record(&mut tx, state, Some(viewer), "device.released", before, device_id).await?;
     tx.commit().await?;
     Ok(())
@@ -160,7 +173,9 @@ pub async fn keep_house(state: AppState) {
 pub async fn drop_old_reports(state: &AppState) -> Result<()> {
     let today = state.clock.now().day(&jiff::tz::TimeZone::UTC);
     let mut db = state.db.acquire().await?;
-    for name in intake::list_partitions_before(&mut db, today.plus_days(-state.config.raw_report_days)).await? {
+    for name in
+        intake::list_partitions_before(&mut db, today.plus_days(-state.config.raw_report_days)).await?
+    {
         intake::drop_partition(&mut db, &name).await?;
     }
     Ok(())

@@ -104,7 +104,9 @@ pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Byt
 
 /// The body without gzip, within its limits.
 fn expand(headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8>> {
-    let too_large = || Error::Rejected(StatusCode::PAYLOAD_TOO_LARGE, "A report is at most 256 KiB, 4 MiB unpacked.".into());
+    let too_large = || {
+        Error::Rejected(StatusCode::PAYLOAD_TOO_LARGE, "A report is at most 256 KiB, 4 MiB unpacked.".into())
+    };
     if body.len() > MAX_BODY {
         return Err(too_large());
     }

@@ -139,7 +139,14 @@ impl<'a> Batch<'a> {
     pub fn add_contradiction(&mut self, parsed: &ParsedReport, person: Option<&Person>) {
         let report = &parsed.report;
         let about = format!("seq:{}", report.seq);
-        self.find(FindingKind::Equivocation, person.map(|p| p.id), report.agent_id, None, about, report.window.end);
+        self.find(
+            FindingKind::Equivocation,
+            person.map(|p| p.id),
+            report.agent_id,
+            None,
+            about,
+            report.window.end,
+        );
     }
 
     fn find(

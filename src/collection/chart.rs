@@ -1,7 +1,7 @@
 //! Pictures as shapes and classes; templates draw them as SVG. Each has a table or list with the same facts
 //! beside it.
 
-use super::mine::{Cell, CategoryView, Mine, Watch};
+use super::mine::{CategoryView, Cell, Mine, Watch};
 use crate::clock::Day;
 
 /// Width of a day's cell, from one to the next, and height of a row with its label.
@@ -44,7 +44,11 @@ pub fn heat(days: &[Day], categories: &[CategoryView]) -> Heat {
                 .cells
                 .iter()
                 .enumerate()
-                .map(|(n, cell)| HeatCell { x: LEFT + n as i64 * STEP, class: class(cell, most), bad: cell.bad })
+                .map(|(n, cell)| HeatCell {
+                    x: LEFT + n as i64 * STEP,
+                    class: class(cell, most),
+                    bad: cell.bad,
+                })
                 .collect();
             HeatRow {
                 label: view.category.name().to_owned(),
@@ -196,7 +200,12 @@ fn paths(mine: &Mine) -> Vec<FlowPath> {
             let c = &d.content;
             for recipient in &c.recipients {
                 push(FlowPath {
-                    steps: [c.source.name.clone(), view.category.name().into(), c.purpose.name().into(), recipient.name.clone()],
+                    steps: [
+                        c.source.name.clone(),
+                        view.category.name().into(),
+                        c.purpose.name().into(),
+                        recipient.name.clone(),
+                    ],
                     undeclared: false,
                 });
             }
@@ -208,7 +217,10 @@ fn paths(mine: &Mine) -> Vec<FlowPath> {
             let program = o.source.split('/').next().unwrap_or("").to_owned();
             let declared = |f: &dyn Fn(&crate::register::Declaration) -> bool| view.declared.iter().any(f);
             let known_program = declared(&|d| d.content.source.matches(&o.source));
-            let known_place = o.destination.as_ref().is_none_or(|(host, ..)| declared(&|d| d.content.hosts().any(|h| h == host)));
+            let known_place = o
+                .destination
+                .as_ref()
+                .is_none_or(|(host, ..)| declared(&|d| d.content.hosts().any(|h| h == host)));
             let known_purpose = o.purpose.is_none_or(|p| declared(&|d| d.content.purpose == p));
             if known_program && known_place && known_purpose {
                 continue;

@@ -38,7 +38,13 @@ pub struct ListQuery {
     page: Option<i64>,
 }
 
-async fn fleet_page(state: &AppState, page: Page, viewer: &Viewer, query: ListQuery, form: Form) -> Result<FleetPage> {
+async fn fleet_page(
+    state: &AppState,
+    page: Page,
+    viewer: &Viewer,
+    query: ListQuery,
+    form: Form,
+) -> Result<FleetPage> {
     let number = query.page.unwrap_or(1).clamp(1, 1_000_000);
     let search = query.q.trim().to_lowercase();
     let mut tx = state.db.begin().await?;
@@ -107,7 +113,11 @@ pub async fn assign(
     }
 }
 
-pub async fn release(State(state): State<AppState>, viewer: Viewer, Path(id): Path<Uuid>) -> Result<Response> {
+pub async fn release(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
     actions::release(&state, &viewer, id).await?;
     Ok(see_other("/agents?done=device-released"))
 }

@@ -77,7 +77,10 @@ impl Intake {
     /// 429 when this agent sends faster than it may.
     pub fn check_rate(&self, agent_id: Uuid) -> Result<()> {
         self.limiter.check_key(&agent_id).map_err(|_| {
-            Error::Rejected(StatusCode::TOO_MANY_REQUESTS, "Too many reports. Send the rest a little later.".into())
+            Error::Rejected(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many reports. Send the rest a little later.".into(),
+            )
         })
     }
 

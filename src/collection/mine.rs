@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::model::{self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Status};
+use super::model::{
+    self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Status,
+};
 use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow, FindingRow};
 use crate::clock::{Day, Time};
 use crate::error::Result;
@@ -267,7 +269,8 @@ fn fold(rows: &[DailyRow]) -> Vec<Observed> {
         sum.dropped += row.dropped;
         sum.last = sum.last.max(row.last_observed);
     }
-    let mut list: Vec<Observed> = sums.into_values().filter(|o| o.collected + o.forwarded + o.dropped > 0).collect();
+    let mut list: Vec<Observed> =
+        sums.into_values().filter(|o| o.collected + o.forwarded + o.dropped > 0).collect();
     list.sort_by_key(|o| std::cmp::Reverse(o.collected));
     list
 }
@@ -285,12 +288,20 @@ fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]
     match (status, e.observed, declared) {
         (Status::Undeclared, ..) => worst(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
         (Status::Exceeds, ..) => worst(&[FindingKind::Exceeds]),
-        (Status::Unknown, true, _) => format!("What was seen fits what was declared, but {}", lower_first(&gaps)),
-        (Status::Unknown, false, true) => format!("Declared, and not seen so far; but {}", lower_first(&gaps)),
+        (Status::Unknown, true, _) => {
+            format!("What was seen fits what was declared, but {}", lower_first(&gaps))
+        }
+        (Status::Unknown, false, true) => {
+            format!("Declared, and not seen so far; but {}", lower_first(&gaps))
+        }
         (Status::Unknown, false, false) => format!("Not declared, and not seen; but {}", lower_first(&gaps)),
         (Status::AsDeclared, ..) => "What was seen fits what was declared.".into(),
-        (Status::NotSeen, _, true) => format!("Declared, and not seen in {} days, all of them watched.", e.days),
-        (Status::NotSeen, _, false) => format!("Not declared, and not seen in {} days, all of them watched.", e.days),
+        (Status::NotSeen, _, true) => {
+            format!("Declared, and not seen in {} days, all of them watched.", e.days)
+        }
+        (Status::NotSeen, _, false) => {
+            format!("Not declared, and not seen in {} days, all of them watched.", e.days)
+        }
     }
 }
 

@@ -68,15 +68,23 @@ impl FindingKind {
                 format!("Collected by {value}, which was not declared for it at that time")
             }
             (FindingKind::Undeclared, _) => "Collected, and not declared at that time".into(),
-            (FindingKind::Exceeds, "purpose") => format!("Collected for a purpose that was not declared: {value}"),
+            (FindingKind::Exceeds, "purpose") => {
+                format!("Collected for a purpose that was not declared: {value}")
+            }
             (FindingKind::Exceeds, "granularity") => {
                 format!("Collected in more detail than declared: {value}")
             }
-            (FindingKind::Exceeds, "destination") => format!("Sent to a place that was not declared: {value}"),
-            (FindingKind::Exceeds, "amount") => format!("Collected more often than declared: over {value} a day"),
+            (FindingKind::Exceeds, "destination") => {
+                format!("Sent to a place that was not declared: {value}")
+            }
+            (FindingKind::Exceeds, "amount") => {
+                format!("Collected more often than declared: over {value} a day")
+            }
             (FindingKind::Exceeds, _) => "Beyond what was declared".into(),
             (FindingKind::Unrecognised, _) => "Something was collected that the agent could not name".into(),
-            (FindingKind::UndeclaredAgent, _) => format!("The program {value} records, and no declaration names it"),
+            (FindingKind::UndeclaredAgent, _) => {
+                format!("The program {value} records, and no declaration names it")
+            }
             (FindingKind::Equivocation, _) => "An agent sent two reports that can't both be true".into(),
             (FindingKind::ClockSkew, _) => "An agent's clock is wrong, so its times may be too".into(),
         }

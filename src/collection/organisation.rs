@@ -58,7 +58,8 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
         .map(|category| {
             let id = category.id();
             let finding = |kinds: &[FindingKind]| {
-                let most = found.iter().filter(|f| f.category == id && kinds.iter().any(|k| k.id() == f.kind));
+                let most =
+                    found.iter().filter(|f| f.category == id && kinds.iter().any(|k| k.id() == f.kind));
                 band(most.map(|f| f.people).max())
             };
             CategoryRow {

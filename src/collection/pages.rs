@@ -132,7 +132,12 @@ pub struct DailyFigure {
     last_observed: Option<Time>,
 }
 
-async fn figures(state: &AppState, page: &Page, viewer: &Viewer, category: Option<&str>) -> Result<Vec<DailyFigure>> {
+async fn figures(
+    state: &AppState,
+    page: &Page,
+    viewer: &Viewer,
+    category: Option<&str>,
+) -> Result<Vec<DailyFigure>> {
     if category.is_some_and(|c| Category::parse(c).is_none()) {
         return Err(Error::NotFound);
     }
@@ -182,7 +187,8 @@ pub async fn category_csv(
     }
     let body = writer.into_inner().map_err(|e| anyhow::anyhow!("csv: {}", e.error()))?;
     let name = format!("attachment; filename=\"daylight-{id}.csv\"");
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, body).into_response())
 }
 

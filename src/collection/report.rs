@@ -193,7 +193,8 @@ impl<'de> Deserialize<'de> for Hash {
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
             let lower = |c: &u8| c.is_ascii_digit() || (b'a'..=b'f').contains(c);
-            let pair = std::str::from_utf8(pair).ok().filter(|p| p.bytes().all(|c| lower(&c))).ok_or_else(wrong)?;
+            let pair =
+                std::str::from_utf8(pair).ok().filter(|p| p.bytes().all(|c| lower(&c))).ok_or_else(wrong)?;
             *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
         }
         Ok(Hash(bytes))
@@ -333,7 +334,10 @@ impl CollectionReport {
                 }
             }
             if item.collected.count > 0 && (item.first_observed.is_none() || item.last_observed.is_none()) {
-                errors.add(format!("/items/{i}"), "must say first_observed and last_observed when something was collected");
+                errors.add(
+                    format!("/items/{i}"),
+                    "must say first_observed and last_observed when something was collected",
+                );
             }
             if item.forwarded.count > 0 && item.destination.is_none() {
                 errors.add(format!("/items/{i}"), "must say the destination when something was forwarded");
@@ -386,7 +390,8 @@ pub fn read_typed<T: DeserializeOwned>(value: &Value) -> Result<T> {
         let text = error.inner().to_string();
         let last = pointer.rsplit('/').next().unwrap_or("");
         let message = if text.starts_with("unknown field") {
-            "holds a field that the schema doesn't have; only metadata is taken here, never content".to_owned()
+            "holds a field that the schema doesn't have; only metadata is taken here, never content"
+                .to_owned()
         } else if text.starts_with("missing field") {
             // The name after the words is ours: it comes from the type.
             text
@@ -536,13 +541,16 @@ mod tests {
             ("/items/0/category", |v| v["items"][0]["category"] = "My secret window".into()),
             ("/items/0/source", |v| v["items"][0]["source"] = "My secret window".into()),
             ("/items/0/destination/host", |v| {
-                v["items"][0]["destination"] = serde_json::json!({"host": "My secret window", "recipient": "org:a", "country": "DE"});
+                v["items"][0]["destination"] =
+                    serde_json::json!({"host": "My secret window", "recipient": "org:a", "country": "DE"});
             }),
             ("/items/0/collected/count", |v| v["items"][0]["collected"]["count"] = (-1).into()),
             ("/window", |v| v["window"]["end"] = "2026-11-03T10:00:00Z".into()),
             ("/window/end", |v| v["window"]["end"] = "2026-11-01T09:00:00Z".into()),
             ("/items/0/first_observed", |v| v["items"][0]["first_observed"] = "2026-10-01T10:00:00Z".into()),
-            ("/items/0", |v| { v["items"][0].as_object_mut().unwrap().remove("last_observed"); }),
+            ("/items/0", |v| {
+                v["items"][0].as_object_mut().unwrap().remove("last_observed");
+            }),
             ("", |v| v["My secret window"] = 1.into()),
             ("/items", |v| v["items"] = Value::Array(vec![v["items"][0].clone(); 201])),
         ];
@@ -556,7 +564,9 @@ mod tests {
     #[test]
     fn what_two_parsers_read_differently_is_refused() {
         let body = br#"{"seq":1,"seq":2}"#;
-        assert!(matches!(read_strict(body), Err(Error::Rejected(StatusCode::BAD_REQUEST, text)) if text.contains("twice")));
+        assert!(
+            matches!(read_strict(body), Err(Error::Rejected(StatusCode::BAD_REQUEST, text)) if text.contains("twice"))
+        );
         assert!(read_strict(b"{").is_err());
         assert!(read_strict(b"{\"a\":[1,{\"b\":1,\"b\":1}]}").is_err());
     }

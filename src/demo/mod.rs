@@ -53,17 +53,15 @@ pub async fn fill(state: &AppState) -> Result<()> {
 
 /// The same application on another clock.
 fn on_clock(state: &AppState, at: Time) -> AppState {
-    AppState::new(
-        (*state.config).clone(),
-        state.db.clone(),
-        Clock::fixed(at),
-        state.random.clone(),
-    )
+    AppState::new((*state.config).clone(), state.db.clone(), Clock::fixed(at), state.random.clone())
 }
 
 /// Prints one sign-in link for each role.
 pub async fn print_links(state: &AppState) -> Result<()> {
-    println!("\nDaylight is at {} with an example organisation.\nSign in with one of these links (each works once):\n", state.config.base_url);
+    println!(
+        "\nDaylight is at {} with an example organisation.\nSign in with one of these links (each works once):\n",
+        state.config.base_url
+    );
     for (email, who) in ACCOUNTS {
         if let Some(link) = identity::issue_sign_in_link(state, email, 24).await? {
             println!("  {who}\n    {link}");

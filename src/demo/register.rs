@@ -6,8 +6,8 @@ use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::register::actions;
 use crate::register::{
-    Category, ChoiceMode, Frequency, Granularity, LegalBasis, Mandatory, ProcessingContent, Purpose, Recipient,
-    RecipientKind, Visibility,
+    Category, ChoiceMode, Frequency, Granularity, LegalBasis, Mandatory, ProcessingContent, Purpose,
+    Recipient, RecipientKind, Visibility,
 };
 
 struct Plan {
@@ -105,7 +105,8 @@ const PLANS: [Plan; 6] = [
 ];
 
 fn content_of(plan: &Plan, day: Day) -> Result<ProcessingContent> {
-    let (Some(category), Some(purpose)) = (Category::parse(plan.category), Purpose::parse(plan.purpose)) else {
+    let (Some(category), Some(purpose)) = (Category::parse(plan.category), Purpose::parse(plan.purpose))
+    else {
         return Err(anyhow::anyhow!("{} or {} isn't in the taxonomy", plan.category, plan.purpose).into());
     };
     let mut c = ProcessingContent::new(category, purpose, plan.source.0);
@@ -117,7 +118,8 @@ fn content_of(plan: &Plan, day: Day) -> Result<ProcessingContent> {
     c.legal_basis = Some(plan.basis);
     c.necessity = plan.necessity.into();
     let (name, kind, country, host) = plan.recipient;
-    c.recipients = vec![Recipient { name: name.into(), kind, country: country.into(), host: host.map(Into::into) }];
+    c.recipients =
+        vec![Recipient { name: name.into(), kind, country: country.into(), host: host.map(Into::into) }];
     c.storage_location = "DE".into();
     c.retention = plan.retention.into();
     c.dpia_url = Some("https://intranet.demo.example/dpia/monitoring".into());
@@ -147,7 +149,8 @@ pub async fn fill(state: &AppState, staff: &Staff, now: Time) -> Result<()> {
         state.clock.advance(1800);
         let revision = actions::propose(state, hr, id, 1).await?;
         state.clock.advance(1800);
-        let revision = actions::answer(state, rep, id, revision, true, "Agreed, as in the works agreement.").await?;
+        let revision =
+            actions::answer(state, rep, id, revision, true, "Agreed, as in the works agreement.").await?;
         let revision = actions::activate(state, hr, id, revision).await?;
         made.push((id, revision, content));
     }
@@ -163,7 +166,14 @@ pub async fn fill(state: &AppState, staff: &Staff, now: Time) -> Result<()> {
     // Paused with a reason, so that everybody sees what a pause looks like.
     state.clock.advance(25 * 86_400);
     let (id, revision, _) = made[5];
-    actions::pause(state, hr, id, revision, "Paused until the works council has seen the vendor's new contract.").await?;
+    actions::pause(
+        state,
+        hr,
+        id,
+        revision,
+        "Paused until the works council has seen the vendor's new contract.",
+    )
+    .await?;
     // A proposal that the representatives have yet to answer.
     let shots = Plan {
         category: "screen.image",

@@ -49,7 +49,8 @@ pub async fn enrol_everybody(state: &AppState, staff: &Staff) -> Result<()> {
         collection::assign(state, None, enrolled.device_id, worker.id).await?;
         // The first report: nothing yet, so that each chain has a head to go on from.
         let boot = state.random.uuid(begin);
-        let agent = Agent { id: enrolled.agent_id, device_id: enrolled.device_id, boot, email: worker.email.clone() };
+        let agent =
+            Agent { id: enrolled.agent_id, device_id: enrolled.device_id, boot, email: worker.email.clone() };
         let window = (begin, begin.plus_seconds(60));
         agent.send(state, 0, None, window, Vec::new()).await?;
     }
@@ -107,8 +108,7 @@ pub async fn catch_up(state: &AppState, now: Time) -> Result<()> {
     let mut heads = collection::list_heads(&mut db).await?;
     drop(db);
     let clock = Clock::fixed(now);
-    let past =
-        AppState::new((*state.config).clone(), state.db.clone(), clock.clone(), state.random.clone());
+    let past = AppState::new((*state.config).clone(), state.db.clone(), clock.clone(), state.random.clone());
     // Day by day, everybody's at once: that is how the intake likes it.
     while let Some(from) = heads.iter().map(|h| h.covered_until).filter(|t| *t < now).min() {
         let next_day = from.day(&TimeZone::UTC).plus_days(1).start(&TimeZone::UTC);

@@ -78,9 +78,10 @@ pub async fn insert_agent(
 }
 
 pub async fn revoke_agent(db: &mut PgConnection, id: Uuid, now: Time) -> Result<bool> {
-    let done = sqlx::query!("update agent set revoked_at = $2 where id = $1 and revoked_at is null", id, now as _)
-        .execute(db)
-        .await?;
+    let done =
+        sqlx::query!("update agent set revoked_at = $2 where id = $1 and revoked_at is null", id, now as _)
+            .execute(db)
+            .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -153,7 +154,6 @@ pub async fn insert_assignment(
     .await?;
     Ok(())
 }
-
 
 pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Option<Uuid>> {
     sqlx::query_scalar!("select id from person where email = $1 and deactivated_at is null", email)

@@ -171,7 +171,12 @@ pub struct ReportColumns {
     pub items: Vec<serde_json::Value>,
 }
 
-pub async fn insert_reports(db: &mut PgConnection, day: Day, received_at: Time, c: &ReportColumns) -> Result<()> {
+pub async fn insert_reports(
+    db: &mut PgConnection,
+    day: Day,
+    received_at: Time,
+    c: &ReportColumns,
+) -> Result<()> {
     sqlx::query!(
         "insert into collection_report (received_day, received_at, agent_id, boot_id, seq, report_id, hash, prev_hash,
                                         produced_at, window_start, window_end, skewed, person_id, items)
@@ -338,6 +343,8 @@ pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingC
 }
 
 pub async fn touch_agents(db: &mut PgConnection, agents: &[Uuid], now: Time) -> Result<()> {
-    sqlx::query!("update agent set last_seen_at = $2 where id = any($1)", agents, now as _).execute(db).await?;
+    sqlx::query!("update agent set last_seen_at = $2 where id = any($1)", agents, now as _)
+        .execute(db)
+        .await?;
     Ok(())
 }
