@@ -1,6 +1,7 @@
 //! The agent between two servers that are played: what it says of time off, and what it does when it is
 //! refused.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ struct Played {
     /// Start and end of the events of one window watcher.
     events: Arc<Mutex<Vec<(&'static str, i64)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
+    away: Arc<AtomicBool>,
     taken: Arc<Mutex<Vec<ParsedReport>>>,
 }
 
@@ -40,12 +42,15 @@ impl Played {
         address
     }
 
-    fn held(&self) -> String {
+    fn held(&self) -> (StatusCode, String) {
+        if self.away.load(Ordering::Relaxed) {
+            return (StatusCode::BAD_GATEWAY, String::new());
+        }
         let events = self.events.lock().expect("held for a copy only");
         let json = events.iter().map(|(at, seconds)| {
             json!({"timestamp": format!("2026-11-02T{at}+00:00"), "duration": seconds, "data": {"app": "Mail"}})
         });
-        Value::from_iter(json).to_string()
+        (StatusCode::OK, Value::from_iter(json).to_string())
     }
 
     fn answer(&self, body: &[u8]) -> StatusCode {
@@ -69,15 +74,19 @@ impl Played {
     }
 }
 
-async fn once(played: &str, folder: &Folder, clock: &Clock) -> Result<(), String> {
-    let options = AgentOptions {
+fn options(played: &str, folder: &Folder, seconds: u64, once: bool) -> AgentOptions {
+    AgentOptions {
         server: played.into(),
         activitywatch: played.into(),
         state_dir: folder.0.join("agent"),
-        interval: Duration::from_secs(300),
+        interval: Duration::from_secs(seconds),
         secret: Some("any".into()),
-        once: true,
-    };
+        once,
+    }
+}
+
+async fn once(played: &str, folder: &Folder, clock: &Clock) -> Result<(), String> {
+    let options = options(played, folder, 300, true);
     let agent = activitywatch::run(options, clock.clone(), Random::system(), std::future::pending());
     within(60, "the agent's run", agent).await.map_err(|error| format!("{error:#}"))
 }
@@ -133,4 +142,39 @@ async fn a_busy_server_is_asked_again_a_refused_report_dropped_and_a_revoked_age
     // Somebody else's server gets nothing from this agent.
     let error = once("http://localhost:1", &folder, &clock).await.expect_err("another server");
     assert!(error.contains("another --state folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_running_agent_says_that_it_is_there_and_later_what_it_could_not_read() {
+    let (played, folder, clock) = (Played::default(), Folder::new(), nine());
+    let address = played.serve().await;
+    let options = options(&address, &folder, 5, false);
+    let agent = activitywatch::run(options, clock.clone(), Random::system(), std::future::pending());
+    let agent = tokio::spawn(agent);
+    let taken = async |count: usize| {
+        let enough = async {
+            while played.taken.lock().expect("free").len() < count {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within(40, "reports are taken", enough).await;
+    };
+    // Nothing was watched while the agent started; from then on it was there, and no watcher was.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    clock.advance(70);
+    played.answers.lock().expect("free").push(503);
+    taken(1).await;
+    // ActivityWatch is away, and delivers later what its watchers kept meanwhile.
+    played.away.store(true, Ordering::Relaxed);
+    clock.advance(60);
+    taken(2).await;
+    *played.events.lock().expect("free") = vec![("09:01:20", 100)];
+    played.away.store(false, Ordering::Relaxed);
+    clock.advance(60);
+    taken(3).await;
+    agent.abort();
+    let windows = played.windows();
+    assert_eq!(windows[..3], [(540, 541, 0), (541, 542, 0), (541, 542, 1)], "{windows:?}");
+    let seqs: Vec<u64> = played.taken.lock().expect("free").iter().map(|p| p.report.seq).collect();
+    assert_eq!(seqs[..3], [0, 1, 2]);
 }
