@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use daylight::app::{self, AppState};
@@ -17,7 +16,7 @@ use daylight::web::Role;
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinHandle;
 
-use crate::support::activitywatch::{ActivityWatch, environment};
+use crate::support::activitywatch::{ActivityWatch, Folder, environment, within};
 use crate::support::{TestApp, logs};
 
 /// No letter of it is changed by JSON, SQL or an address.
@@ -125,12 +124,6 @@ fn options_at(port: u16, address: SocketAddr, folder: &Folder) -> AgentOptions {
     }
 }
 
-async fn within<T>(seconds: u64, what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), future)
-        .await
-        .unwrap_or_else(|_| panic!("in time: {what}"))
-}
-
 async fn run(options: AgentOptions) -> Result<(), String> {
     let agent = activitywatch::run(options, Clock::system(), Random::system(), std::future::pending());
     within(60, "the agent's run", agent).await.map_err(|error| format!("{error:#}"))
@@ -194,23 +187,5 @@ fn assert_absent(bytes: &[u8], place: &str) {
             let from = text[..at].char_indices().rev().nth(200).map_or(0, |(i, _)| i);
             panic!("content in {place}: …{}", &text[from..at + needle.len()]);
         }
-    }
-}
-
-/// A folder of this run's own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("activitywatch-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the test's folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

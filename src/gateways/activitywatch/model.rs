@@ -141,7 +141,7 @@ pub(super) fn items(buckets: &[Bucket], window: Window, source: &Source) -> Vec<
             for part in &event.parts {
                 let counts = touches && part.recorded;
                 // Nobody can watch for what isn't recognised.
-                if !counts && !(watched && part.category != Category::unknown()) {
+                if !counts && (!watched || part.category == Category::unknown()) {
                     continue;
                 }
                 let key = (part.category, part.granularity.id());

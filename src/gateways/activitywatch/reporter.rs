@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::client::ActivityWatch;
 use super::coverage::{self, SILENCE};
 use super::model::{self, Bucket};
-use super::server::{Answer, Server};
+use super::server::{self, Answer, Server};
 use super::state::{State, StateFile};
 use crate::clock::{Clock, Random, Time};
 use crate::collection::report::{self, Item, Source, Window};
@@ -34,7 +34,6 @@ const STRIDE: i64 = 6 * 3600;
 const MAX_CATCH_UP: i64 = 7 * 24 * 3600;
 /// Reports that wait for the server. When it is full nothing new is read: ActivityWatch keeps it.
 const MAX_QUEUE: usize = 500;
-const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 pub struct AgentOptions {
     /// Daylight's address; https, unless it is this machine.
@@ -89,8 +88,8 @@ impl Agent {
         let activitywatch = ActivityWatch::new(&options.activitywatch)?;
         let server = Server::new(&options.server)?;
         anyhow::ensure!(
-            options.interval >= Duration::from_secs(10),
-            "the interval: must be 10 seconds or more"
+            options.interval >= Duration::from_secs(5),
+            "the interval: must be 5 seconds or more"
         );
         let file = StateFile::open(&options.state_dir)?;
         let boot_id = random.uuid(clock.now());
@@ -292,12 +291,10 @@ impl Agent {
         Ok(result)
     }
 
-    /// Doubles from 5 s up to a quarter of an hour, and half of it by chance: agents that lost one server
-    /// together don't return together.
     fn pause(&mut self, after: Option<Duration>) -> Duration {
-        let full = Duration::from_secs(5 << self.failures.min(8)).min(MAX_PAUSE);
-        self.failures = self.failures.saturating_add(1);
         let chance = f64::from(u32::from_be_bytes(self.random.bytes())) / f64::from(u32::MAX);
-        full.mul_f64(0.5 + chance / 2.0).max(after.unwrap_or_default().min(MAX_PAUSE))
+        let pause = server::pause(self.failures, chance, after);
+        self.failures = self.failures.saturating_add(1);
+        pause
     }
 }

@@ -16,6 +16,9 @@ use super::state::State;
 
 const SOFTWARE: &str = concat!("daylight-agent/", env!("CARGO_PKG_VERSION"));
 
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
+
 #[derive(Deserialize)]
 pub(super) struct Enrolled {
     pub agent_id: Uuid,
@@ -102,5 +105,27 @@ impl Server {
                 Answer::NotNow(format!("status {}", status.as_u16()), seconds.map(Duration::from_secs))
             }
         })
+    }
+}
+
+/// How long to wait after `failures` earlier ones. It doubles, and half of it is left to `chance` (0 to 1):
+/// agents that lost one server together don't return together.
+pub(super) fn pause(failures: u32, chance: f64, asked: Option<Duration>) -> Duration {
+    let full = (FIRST_PAUSE * (1 << failures.min(8))).min(MAX_PAUSE);
+    full.mul_f64(0.5 + chance / 2.0).max(asked.unwrap_or_default().min(MAX_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_quarter_of_an_hour_and_heed_what_the_server_asks() {
+        let seconds = |failures, chance, asked: Option<u64>| {
+            pause(failures, chance, asked.map(Duration::from_secs)).as_secs_f64()
+        };
+        assert_eq!([seconds(0, 0.0, None), seconds(0, 1.0, None), seconds(3, 1.0, None)], [2.5, 5.0, 40.0]);
+        assert_eq!([seconds(u32::MAX, 1.0, None), seconds(0, 0.0, Some(60))], [900.0, 60.0]);
+        assert_eq!(seconds(0, 0.0, Some(86_400)), 900.0);
     }
 }

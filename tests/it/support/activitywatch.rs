@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use daylight::clock::Random;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -103,4 +104,28 @@ pub fn environment() -> PathBuf {
     assert!(installed.success(), "pip can't install {wanted}");
     fs::write(&ready, wanted).expect("the mark that it is complete");
     venv
+}
+
+/// A folder of this run's own, removed at the end.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let name = format!("activitywatch-{:032x}", u128::from_be_bytes(Random::system().bytes()));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("the test's folder");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub async fn within<T>(seconds: u64, what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), future)
+        .await
+        .unwrap_or_else(|_| panic!("in time: {what}"))
 }
