@@ -21,7 +21,6 @@ pub struct Heat {
 
 pub struct HeatRow {
     pub label: String,
-    pub href: String,
     pub label_y: i64,
     pub y: i64,
     pub cells: Vec<HeatCell>,
@@ -50,13 +49,7 @@ pub fn heat(days: &[Day], categories: &[CategoryView]) -> Heat {
                     bad: cell.bad,
                 })
                 .collect();
-            HeatRow {
-                label: view.category.name().to_owned(),
-                href: format!("/me/collection/{}", view.category.id()),
-                label_y: top + 12,
-                y: top + 18,
-                cells,
-            }
+            HeatRow { label: view.category.name().to_owned(), label_y: top + 12, y: top + 18, cells }
         })
         .collect();
     let months = days

@@ -54,7 +54,6 @@ pub struct Staff {
     pub workers: Vec<Worker>,
     pub publisher: Viewer,
     pub representative: Viewer,
-    pub departments: Vec<(Uuid, String)>,
 }
 
 pub struct Worker {
@@ -112,11 +111,10 @@ pub async fn fill(state: &AppState) -> Result<Staff> {
         let id = identity::add_person(&mut tx, state, &person).await?;
         workers.push(Worker { id, email, name: name.into() });
     }
-    let departments = identity::list_departments(&mut tx).await?;
     tx.commit().await?;
     let representative = viewers.swap_remove(2);
     let publisher = viewers.swap_remove(1);
-    Ok(Staff { workers, publisher, representative, departments })
+    Ok(Staff { workers, publisher, representative })
 }
 
 fn viewer(state: &AppState, person_id: Uuid, name: &str, roles: &[Role]) -> Viewer {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::life::State;
 use super::model::ProcessingContent;
 use super::store;
+use super::taxonomy::{Category, Purpose};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Problem, Result};
@@ -56,4 +57,51 @@ pub async fn list(FromState(state): FromState<AppState>) -> Result<Json<Register
         })
         .collect();
     Ok(Json(RegisterResponse { processings }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CategoriesResponse {
+    pub categories: Vec<CategoryResponse>,
+    pub purposes: Vec<PurposeResponse>,
+}
+
+/// A kind of data that can be recorded about a person.
+#[derive(Serialize, ToSchema)]
+pub struct CategoryResponse {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub words: &'static str,
+    /// 1 (mild) to 4 (severe).
+    pub sensitivity: u8,
+    /// Term of the Data Privacy Vocabulary 2.3, or the nearest one above it.
+    pub dpv: &'static str,
+    pub dpv_exact: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PurposeResponse {
+    pub id: &'static str,
+    pub words: &'static str,
+}
+
+/// The taxonomy that reports and declarations use
+#[utoipa::path(
+    get,
+    path = "/api/v1/categories",
+    tag = "register",
+    responses((status = 200, description = "Every category and purpose", body = CategoriesResponse))
+)]
+pub async fn categories() -> Json<CategoriesResponse> {
+    let categories = Category::all()
+        .map(|c| CategoryResponse {
+            id: c.id(),
+            name: c.name(),
+            words: c.words(),
+            sensitivity: c.sensitivity(),
+            dpv: c.dpv(),
+            dpv_exact: c.dpv_exact(),
+        })
+        .collect();
+    let purposes = Purpose::all().map(|p| PurposeResponse { id: p.id(), words: p.words() }).collect();
+    Json(CategoriesResponse { categories, purposes })
 }

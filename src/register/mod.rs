@@ -55,5 +55,6 @@ pub fn routes() -> Routes {
         .post("/register/{id}/resume", PUBLISHER, steps::resume)
         .post("/register/{id}/end", PUBLISHER, steps::end)
         .post("/register/{id}/delete", PUBLISHER, steps::delete)
+        .get("/api/v1/categories", Access::Public, api::categories)
         .get("/api/v1/register", Access::SignedIn, api::list)
 }

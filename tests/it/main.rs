@@ -1,11 +1,16 @@
 //! Every test that goes through HTTP, in one binary: one Postgres and one link step for all of them.
 
+mod access;
 mod activitywatch;
 mod agent;
+mod architecture;
 mod audit;
+mod collection;
 mod identity;
 mod links;
 mod outbox;
+mod packaging;
 mod people;
 mod register;
+mod reports;
 mod support;

@@ -88,11 +88,9 @@ pub async fn revoke_agent(db: &mut PgConnection, id: Uuid, now: Time) -> Result<
 pub struct FleetRow {
     pub device_id: Uuid,
     pub label: String,
-    pub person_id: Option<Uuid>,
     pub person: Option<String>,
     pub agent_id: Option<Uuid>,
     pub software: Option<String>,
-    pub enrolled_at: Option<Time>,
     pub last_seen_at: Option<Time>,
     pub revoked_at: Option<Time>,
 }
@@ -107,8 +105,8 @@ pub async fn list_fleet(
 ) -> Result<Vec<FleetRow>> {
     sqlx::query_as!(
         FleetRow,
-        r#"select d.id as device_id, d.label, p.id as "person_id?", p.name as "person?", g.id as "agent_id?",
-                  g.software as "software?", g.enrolled_at as "enrolled_at?", g.last_seen_at, g.revoked_at
+        r#"select d.id as device_id, d.label, p.name as "person?", g.id as "agent_id?",
+                  g.software as "software?", g.last_seen_at, g.revoked_at
            from device d
            left join device_assignment a on a.device_id = d.id and a.period @> $1::timestamptz
            left join person p on p.id = a.person_id

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "not every feature's tests need every helper")]
 
 pub mod activitywatch;
+pub mod agent;
 mod client;
 mod database;
 pub mod logs;

@@ -1,0 +1,152 @@
+//! Who may use which route: every route there is, as every kind of visitor. A new route needs its row here.
+
+use std::collections::BTreeMap;
+
+use daylight::app::route_table;
+use daylight::web::Role;
+
+use crate::support::TestApp;
+
+/// Method, path, and who passes the door: `p`ublic, `s`igned in, a program's `t`oken, or roles by their
+/// first letter (`w`orker, `h`r publisher, `r`epresentative, `a`dministrator).
+const TABLE: &[(&str, &str, &str)] = &[
+    ("GET", "/", "p"),
+    ("GET", "/about", "p"),
+    ("GET", "/agents", "a"),
+    ("GET", "/api", "p"),
+    ("GET", "/api/v1/categories", "p"),
+    ("GET", "/api/v1/me/collection", "w"),
+    ("GET", "/api/v1/openapi.json", "p"),
+    ("GET", "/api/v1/register", "s"),
+    ("GET", "/categories", "s"),
+    ("GET", "/healthz", "p"),
+    ("GET", "/link/{token}", "p"),
+    ("GET", "/me/access-log", "s"),
+    ("GET", "/me/account", "s"),
+    ("GET", "/me/collection", "w"),
+    ("GET", "/me/collection/{category}", "w"),
+    ("GET", "/me/collection/{category}/daily.csv", "w"),
+    ("GET", "/me/collection/{category}/daily.json", "w"),
+    ("GET", "/organisation", "hra"),
+    ("GET", "/outbox", "a"),
+    ("GET", "/password/forgotten", "p"),
+    ("GET", "/people", "a"),
+    ("GET", "/people/import", "a"),
+    ("GET", "/people/import/{id}", "a"),
+    ("GET", "/people/new", "a"),
+    ("GET", "/people/{id}", "a"),
+    ("GET", "/readyz", "p"),
+    ("GET", "/register", "s"),
+    ("GET", "/register/new", "h"),
+    ("GET", "/register/{id}", "s"),
+    ("GET", "/register/{id}/edit", "h"),
+    ("GET", "/sign-in", "p"),
+    ("POST", "/agents", "a"),
+    ("POST", "/agents/{id}/revoke", "a"),
+    ("POST", "/api/v1/agents", "t"),
+    ("POST", "/api/v1/collection-reports", "t"),
+    ("POST", "/devices/{id}/assign", "a"),
+    ("POST", "/devices/{id}/release", "a"),
+    ("POST", "/link/{token}", "p"),
+    ("POST", "/me/account/password", "s"),
+    ("POST", "/me/account/time-zone", "s"),
+    ("POST", "/me/sessions/{id}/end", "s"),
+    ("POST", "/outbox/test", "a"),
+    ("POST", "/outbox/{id}/show", "a"),
+    ("POST", "/password/forgotten", "p"),
+    ("POST", "/people", "a"),
+    ("POST", "/people/import", "a"),
+    ("POST", "/people/import/{id}/apply", "a"),
+    ("POST", "/people/{id}", "a"),
+    ("POST", "/people/{id}/deactivate", "a"),
+    ("POST", "/people/{id}/invite", "a"),
+    ("POST", "/people/{id}/reactivate", "a"),
+    ("POST", "/register", "h"),
+    ("POST", "/register/{id}", "h"),
+    ("POST", "/register/{id}/activate", "h"),
+    ("POST", "/register/{id}/answer", "r"),
+    ("POST", "/register/{id}/delete", "h"),
+    ("POST", "/register/{id}/end", "h"),
+    ("POST", "/register/{id}/pause", "h"),
+    ("POST", "/register/{id}/propose", "h"),
+    ("POST", "/register/{id}/resume", "h"),
+    ("POST", "/sign-in", "p"),
+    ("POST", "/sign-out", "p"),
+];
+
+#[test]
+fn the_table_is_the_routes_that_exist() {
+    let mut routes: Vec<(String, &str)> =
+        route_table().iter().map(|r| (r.method.to_string(), r.path)).collect();
+    routes.sort();
+    let table: Vec<(String, &str)> = TABLE.iter().map(|(m, p, _)| ((*m).to_owned(), *p)).collect();
+    assert_eq!(routes, table);
+}
+
+#[tokio::test]
+async fn every_door_opens_for_those_it_should_and_for_nobody_else() {
+    let app = TestApp::new().await;
+    let mut actors = BTreeMap::new();
+    for (letter, role) in
+        [('w', Role::Worker), ('h', Role::Publisher), ('r', Role::Representative), ('a', Role::Administrator)]
+    {
+        actors.insert(letter, app.actor(role).await);
+    }
+    let id = uuid::Uuid::nil().to_string();
+    for (method, path, who) in TABLE {
+        let address = path.replace("{id}", &id).replace("{token}", "nothing").replace("{category}", "audio");
+        let visitor = app.visitor();
+        let outside =
+            if *method == "GET" { visitor.get(&address).await } else { visitor.post(&address, &[]).await };
+        let door_is_shut = match outside.status {
+            303 => outside.location().starts_with("/sign-in?next="),
+            401 => *who != "t",
+            _ => false,
+        };
+        assert_eq!(door_is_shut, !"pt".contains(*who), "{method} {path} from outside: {}", outside.status);
+        for (letter, actor) in &actors {
+            // Signing out, or ending the session, would shut the doors that come after.
+            if *path == "/sign-out" {
+                continue;
+            }
+            let reply =
+                if *method == "GET" { actor.get(&address).await } else { actor.post(&address, &[]).await };
+            let may = "pst".contains(*who) || who.contains(*letter);
+            assert_eq!(reply.status == 403, !may, "{method} {path} as {letter}: {}", reply.status);
+            assert!(reply.status < 500, "{method} {path} as {letter}: {}", reply.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_the_face_that_fits_its_reader() {
+    let app = TestApp::new().await;
+    let visitor = app.visitor();
+    let page = visitor.get("/nowhere").await.assert_status(404);
+    assert_eq!(page.select("h1"), ["Not Found"]);
+    let problem = visitor.get("/api/v1/nowhere").await.assert_status(404);
+    assert_eq!(problem.header("content-type"), "application/problem+json");
+    assert_eq!(problem.json()["status"], 404);
+    assert!(problem.json()["instance"].as_str().is_some_and(|id| problem.header("x-request-id") == id));
+    let worker = app.actor(Role::Worker).await;
+    assert_eq!(worker.get("/people").await.assert_status(403).select("h1"), ["Forbidden"]);
+    assert_eq!(worker.post("/healthz", &[]).await.status, 405);
+}
+
+#[tokio::test]
+async fn the_api_is_described_as_it_is() {
+    let app = TestApp::new().await;
+    let document = app.visitor().get("/api/v1/openapi.json").await.assert_status(200).json();
+    let mut described: Vec<(String, String)> = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        described.extend(methods.as_object().unwrap().keys().map(|m| (m.to_uppercase(), path.clone())));
+    }
+    described.sort();
+    let mut routes: Vec<(String, String)> = route_table()
+        .iter()
+        .filter(|r| r.path.starts_with("/api/") && !r.path.ends_with("openapi.json"))
+        .map(|r| (r.method.to_string(), r.path.to_owned()))
+        .collect();
+    routes.sort();
+    assert_eq!(described, routes);
+}

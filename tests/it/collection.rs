@@ -1,0 +1,266 @@
+//! What a worker sees of what agents report, and what others never see.
+
+use daylight::web::Role;
+use serde_json::json;
+
+use crate::support::agent::{Agent, item};
+use crate::support::{Actor, TestApp};
+
+/// Declares `category` by acme-agent for the EU, in force from now on.
+async fn declare(app: &TestApp, publisher: &Actor, category: &str, extra: &[(&str, &str)]) -> String {
+    let mut fields = vec![
+        ("category", category),
+        ("source_name", "acme-agent"),
+        ("source_vendor", "Acme"),
+        ("fields", "As named"),
+        ("granularity", "metadata"),
+        ("frequency", "continuous"),
+        ("visibility", "visible"),
+        ("purpose", "dpv:EnforceSecurity"),
+        ("legal_basis", "eu-gdpr:A6-1-f"),
+        ("necessity", "To notice harmful software"),
+        ("recipients", "Acme Cloud | processor | IE | ingest.acme.example"),
+        ("retention", "P30D"),
+        ("storage_location", "IE"),
+        ("jurisdictions", "EU"),
+        ("choice_mode", "objection"),
+        ("objection_contact", "privacy@example.com"),
+    ];
+    fields.retain(|(name, _)| !extra.iter().any(|(n, _)| n == name));
+    fields.extend(extra);
+    let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
+    let path = path.split('?').next().unwrap().to_owned();
+    let id: uuid::Uuid = path.rsplit('/').next().unwrap().parse().unwrap();
+    for (verb, more) in [("propose", None), ("activate", Some(("activate_confirm", "yes")))] {
+        let revision: i32 = sqlx::query_scalar("select revision from processing where id = $1")
+            .bind(id)
+            .fetch_one(&app.state.db)
+            .await
+            .unwrap();
+        let revision = revision.to_string();
+        let mut fields = vec![("revision", revision.as_str())];
+        fields.extend(more);
+        publisher.post(&format!("{path}/{verb}"), &fields).await.assert_status(303);
+    }
+    path
+}
+
+struct Room {
+    app: TestApp,
+    publisher: Actor,
+    worker: Actor,
+    agent: Agent,
+}
+
+impl Room {
+    async fn new() -> Self {
+        let app = TestApp::new().await;
+        let publisher = app.actor(Role::Publisher).await;
+        let worker = app.actor(Role::Worker).await;
+        let agent = Agent::of(&app, worker.id()).await;
+        Room { app, publisher, worker, agent }
+    }
+
+    async fn chip(&self, category: &str) -> String {
+        let page = self.worker.get(&format!("/me/collection/{category}")).await.assert_status(200);
+        page.select("main .chip").first().cloned().unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn declared_is_compared_with_observed_at_the_time() {
+    let room = Room::new().await;
+    declare(&room.app, &room.publisher, "app.usage", &[]).await;
+    room.app.state.clock.advance(300);
+    let w = (0, 5);
+    let mut sent_abroad = item("web.domains", "metadata", 4, w);
+    sent_abroad["forwarded"] = json!({"count": 4, "bytes": 40});
+    sent_abroad["destination"] = json!({"host": "elsewhere.example", "recipient": "org:x", "country": "US"});
+    declare(&room.app, &room.publisher, "web.domains", &[]).await;
+    let fields = room.agent.fields(
+        0,
+        None,
+        w,
+        json!([item("app.usage", "metadata", 7, w), item("window.titles", "content", 3, w), sent_abroad]),
+    );
+    room.agent.send(&fields).await.assert_status(201);
+    let page = room.worker.get("/me/collection").await.assert_status(200);
+    let titles = page.select("article h3");
+    assert_eq!(titles[..2], ["Window titles".to_owned(), "Sites you visit".to_owned()], "worst first");
+    // The declaration of web.domains came after it was observed, so it clears nothing (R9).
+    assert_eq!(room.chip("window.titles").await, "Undeclared");
+    assert_eq!(room.chip("web.domains").await, "Undeclared");
+    assert_eq!(room.chip("app.usage").await, "Unknown", "five minutes are no whole day (R5)");
+    let later = (5, 10);
+    let mut abroad = item("web.domains", "content", 4, later);
+    abroad["forwarded"] = json!({"count": 4, "bytes": 40});
+    abroad["destination"] = json!({"host": "elsewhere.example", "recipient": "org:x", "country": "US"});
+    room.app.state.clock.advance(300);
+    room.agent.send(&room.agent.fields(1, None, later, json!([abroad]))).await.assert_status(409);
+    let other = Agent::of(&room.app, room.app.actor(Role::Worker).await.id()).await;
+    room.app.state.clock.advance(300);
+    other.send(&other.fields(0, None, (10, 15), json!([{
+        "category": "web.domains", "granularity": "content", "source": "acme-agent/4.2",
+        "purpose": "ai:ModelTraining",
+        "collected": {"count": 1, "bytes": 1}, "forwarded": {"count": 1, "bytes": 1},
+        "destination": {"host": "elsewhere.example", "recipient": "org:x", "country": "US"},
+        "first_observed": crate::support::agent::minute(10), "last_observed": crate::support::agent::minute(15),
+    }]))).await.assert_status(201);
+    for about in ["granularity:content", "destination:elsewhere.example", "purpose:ai:ModelTraining"] {
+        let n: i64 = sqlx::query_scalar("select count(*) from finding where kind = 'EXCEEDS' and about = $1")
+            .bind(about)
+            .fetch_one(&room.app.state.db)
+            .await
+            .unwrap();
+        assert_eq!(n, 1, "{about}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_turns_fine_only_when_whole_days_were_watched() {
+    let room = Room::new().await;
+    declare(&room.app, &room.publisher, "app.usage", &[]).await;
+    declare(&room.app, &room.publisher, "presence", &[("max_per_day", "10")]).await;
+    assert_eq!(room.chip("app.usage").await, "Unknown");
+    // From the tests' start, nine in the morning, to midnight; the rest of that day nobody had the device.
+    let day = |n: i64| (n * 12 * 60, (n + 1) * 12 * 60);
+    for n in 0..4 {
+        let w = day(n);
+        let watched = [
+            item("app.usage", "metadata", 1, w),
+            item("presence", "metadata", if n == 3 { 11 } else { 0 }, w),
+            item("clipboard", "content", 0, w),
+        ];
+        room.app.state.clock.advance(12 * 3600);
+        room.agent.send(&room.agent.fields(n as u64 * 2, None, w, json!(watched))).await.assert_status(201);
+    }
+    // Two days on: the first day was watched from nine o'clock only, so it stays a gap.
+    assert_eq!(room.chip("app.usage").await, "Unknown");
+    assert_eq!(room.chip("presence").await, "More than declared", "eleven a day where ten were declared");
+    assert_eq!(room.chip("audio").await, "Unknown", "nobody watches for it");
+    let csv = room.worker.get("/me/collection/app.usage/daily.csv").await.assert_status(200);
+    assert!(csv.body.starts_with("day,category,source"));
+    assert_eq!(csv.body.lines().count(), 1 + 3);
+    let json = room.worker.get("/me/collection/app.usage/daily.json").await.assert_status(200).json();
+    assert_eq!(json.as_array().unwrap().len(), 3);
+    let all = room.worker.get("/api/v1/me/collection").await.assert_status(200).json();
+    assert_eq!(all.as_array().unwrap().len(), 4);
+    room.worker.get("/me/collection/nonsense").await.assert_status(404);
+    room.worker.get("/me/collection/nonsense/daily.csv").await.assert_status(404);
+}
+
+#[tokio::test]
+async fn a_finding_can_be_neither_deleted_nor_narrowed() {
+    let room = Room::new().await;
+    room.app.state.clock.advance(300);
+    let fields = room.agent.fields(0, None, (0, 5), json!([item("unknown", "content", 1, (0, 5))]));
+    room.agent.send(&fields).await.assert_status(201);
+    assert_eq!(room.app.count("finding where kind = 'UNRECOGNISED'").await, 1);
+    for sql in [
+        "delete from finding",
+        "update finding set last_at = last_at - interval '1 hour'",
+        "update finding set person_id = null",
+        "update finding set kind = 'CLOCK_SKEW'",
+    ] {
+        assert!(sqlx::query(sql).execute(&room.app.state.db).await.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_changes_hands_tells_nobody_of_the_one_before() {
+    let room = Room::new().await;
+    let next = room.app.actor(Role::Worker).await;
+    let email: String = sqlx::query_scalar("select email from person where id = $1")
+        .bind(next.id())
+        .fetch_one(&room.app.state.db)
+        .await
+        .unwrap();
+    let admin = room.app.actor(Role::Administrator).await;
+    room.app.state.clock.advance(600);
+    let assign = format!("/devices/{}/assign", room.agent.device_id);
+    admin.post(&assign, &[("person", "nobody@example.com")]).await.assert_status(422);
+    admin.post(&assign, &[("person", &email)]).await.assert_status(303);
+    let item = |w| json!([item("app.usage", "metadata", 5, w)]);
+    room.app.state.clock.advance(3600);
+    room.agent.send(&room.agent.fields(0, None, (0, 5), item((0, 5)))).await.assert_status(201);
+    room.agent.send(&room.agent.fields(2, None, (15, 20), item((15, 20)))).await.assert_status(201);
+    let of = |person| {
+        let db = room.app.state.db.clone();
+        async move {
+            sqlx::query_scalar::<_, i64>(
+                "select coalesce(sum(collected), 0)::bigint from collection_daily where person_id = $1",
+            )
+            .bind(person)
+            .fetch_one(&db)
+            .await
+            .unwrap()
+        }
+    };
+    assert_eq!((of(room.worker.id()).await, of(next.id()).await), (5, 5));
+    let log = next.get("/me/access-log").await.assert_status(200);
+    assert!(log.body.contains("A device was assigned to you"));
+}
+
+#[tokio::test]
+async fn others_see_bands_of_five_and_never_a_person() {
+    let app = TestApp::new().await;
+    let mut agents = Vec::new();
+    for n in 0..12 {
+        let person = app.person(&format!("p{n}@example.com"), &[Role::Worker]).await;
+        agents.push(Agent::of(&app, person).await);
+    }
+    app.state.clock.advance(300);
+    for (n, agent) in agents.iter().enumerate() {
+        let mut items = vec![item("app.usage", "metadata", 3, (0, 5))];
+        if n < 6 {
+            items.push(item("window.titles", "content", 2, (0, 5)));
+        }
+        if n == 0 {
+            items.push(item("audio", "content", 1, (0, 5)));
+        }
+        agent.send(&agent.fields(0, None, (0, 5), json!(items))).await.assert_status(201);
+    }
+    app.state.clock.advance(86_400);
+    for role in [Role::Publisher, Role::Representative, Role::Administrator] {
+        let actor = app.actor(role).await;
+        let page = actor.get("/organisation").await.assert_status(200);
+        let rows = page.select("tbody tr");
+        let row = |name: &str| rows.iter().find(|r| r.contains(name)).cloned().unwrap_or_default();
+        assert!(row("Programs you use").contains("all, or almost all people"), "{rows:?}");
+        assert!(row("Window titles").contains("5 to 9 people"), "{rows:?}");
+        assert!(
+            row("Microphone").contains("fewer than 5") || rows.iter().any(|r| r.contains("fewer than 5")),
+            "{rows:?}"
+        );
+        assert!(!page.body.contains("p0@example.com") && !page.body.contains(&agents[0].id.to_string()));
+        actor.get("/me/collection").await.assert_status(403);
+        actor.get("/me/collection/audio/daily.json").await.assert_status(403);
+        actor.get("/api/v1/me/collection").await.assert_status(403);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_fewer_than_five_people() {
+    let room = Room::new().await;
+    room.app.state.clock.advance(300);
+    let fields = room.agent.fields(0, None, (0, 5), json!([item("audio", "content", 1, (0, 5))]));
+    room.agent.send(&fields).await.assert_status(201);
+    room.app.state.clock.advance(86_400);
+    let page = room.publisher.get("/organisation").await.assert_status(200);
+    assert!(page.select("tbody tr").is_empty());
+    assert!(!page.body.contains("Microphone"));
+}
+
+#[tokio::test]
+async fn each_worker_sees_their_own_figures_alone() {
+    let room = Room::new().await;
+    room.app.state.clock.advance(300);
+    let fields = room.agent.fields(0, None, (0, 5), json!([item("audio", "content", 31_337, (0, 5))]));
+    room.agent.send(&fields).await.assert_status(201);
+    let other = room.app.actor(Role::Worker).await;
+    assert!(room.worker.get("/me/collection").await.body.contains("31,337"));
+    let page = other.get("/me/collection").await.assert_status(200);
+    assert!(!page.body.contains("31,337"));
+    assert!(page.body.contains("No device of yours reports here yet"));
+    assert_eq!(other.get("/api/v1/me/collection").await.json(), json!([]));
+}
