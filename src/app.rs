@@ -100,9 +100,9 @@ fn span(request: &Request) -> tracing::Span {
 
 fn log(response: &Response, latency: Duration, _: &tracing::Span) {
     let status = response.status().as_u16();
-    let route = response.extensions().get::<axum::extract::MatchedPath>().map(|p| p.as_str().to_owned());
+    let route = response.extensions().get::<routes::Pattern>().map_or("-", |pattern| pattern.0);
     let millis = latency.as_millis() as u64;
-    tracing::info!(status, route = route.as_deref().unwrap_or("-"), millis, "answered");
+    tracing::info!(status, route, millis, "answered");
 }
 
 #[derive(Clone)]

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::actions;
 use super::intake::Receipt;
-use super::report::{self, CollectionReport, MAX_BODY, MAX_EXPANDED, ParsedReport, Source};
+use super::report::{CollectionReport, MAX_BODY, MAX_EXPANDED, ParsedReport, Source};
+use super::strict;
 use crate::app::AppState;
 use crate::error::{Error, Problem, Result};
 
@@ -45,8 +46,8 @@ pub struct EnrolResponse {
     (status = 401, description = "Secret unknown, used or out of date", body = Problem),
     (status = 422, description = "A field doesn't fit", body = Problem)))]
 pub async fn enrol(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response> {
-    let value = report::read_strict(&expand(&headers, &body)?)?;
-    let request: EnrolRequest = report::read_typed(&value)?;
+    let value = strict::read_strict(&expand(&headers, &body)?)?;
+    let request: EnrolRequest = strict::read_typed(&value)?;
     let enrolled =
         actions::enrol(&state, &request.enrolment_secret, &request.public_key, &request.software).await?;
     let response = EnrolResponse {

@@ -18,6 +18,7 @@ mod organisation;
 pub mod pages;
 pub mod report;
 mod store;
+mod strict;
 
 pub use intake::{Intake, Receipt};
 

@@ -2,6 +2,7 @@
 //! server in the data folder ([`embedded`]).
 
 pub mod embedded;
+pub mod retention;
 
 use std::time::Duration;
 

@@ -10,9 +10,10 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use super::{retention, store};
+use super::store;
 use crate::app::AppState;
 use crate::config::Config;
+use crate::database::retention;
 use crate::error::Result;
 
 /// Minutes until the next try, after the first, second … one.

@@ -5,7 +5,6 @@
 
 mod mailer;
 mod pages;
-mod retention;
 mod store;
 
 use sqlx::PgConnection;

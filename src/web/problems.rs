@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::request_id::RequestId;
 
 use super::page::{Page, html_with, see_other};
+use super::routes::Pattern;
 use crate::app::AppState;
 use crate::error::Problem;
 
@@ -53,6 +54,9 @@ pub async fn finish(State(state): State<AppState>, request: Request, next: Next)
         let template = ErrorPage { page, advice: advice(status), problem };
         html_with(status, &template).unwrap_or_else(|_| status.into_response())
     };
+    if let Some(pattern) = response.extensions().get::<Pattern>() {
+        finished.extensions_mut().insert(*pattern);
+    }
     for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW] {
         if let Some(value) = response.headers().get(&name) {
             finished.headers_mut().insert(name, value.clone());

@@ -45,6 +45,10 @@ pub struct RouteEntry {
     pub access: Access,
 }
 
+/// The route's pattern, for the log: an address itself could hold a token or an id.
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern(pub &'static str);
+
 /// A router that knows its own table.
 #[derive(Default)]
 pub struct Routes {
@@ -81,10 +85,12 @@ impl Routes {
         handler: MethodRouter<AppState>,
     ) -> Self {
         let guarded = handler.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-            match access.check(request.extensions().get::<Viewer>()) {
+            let mut response = match access.check(request.extensions().get::<Viewer>()) {
                 Ok(()) => next.run(request).await,
                 Err(refused) => refused.into_response(),
-            }
+            };
+            response.extensions_mut().insert(Pattern(path));
+            response
         }));
         self.router = self.router.route(path, guarded);
         self.table.push(RouteEntry { method, path, access });
