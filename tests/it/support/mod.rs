@@ -5,7 +5,7 @@
 
 pub mod activitywatch;
 mod client;
-mod database;
+pub mod database;
 pub mod logs;
 pub mod smtp;
 
