@@ -22,7 +22,8 @@ async fn everybodys_pages_are_in_order() {
 async fn workers_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(WORKER).await;
-    let active = format!("/register/{}", site.processing("active").await);
+    let mandatory = format!("/register/{}", site.processing("presence").await);
+    let changed = format!("/register/{}", site.processing("input.key_counts").await);
     let paths = [
         "/me/collection",
         "/me/collection/window.titles",
@@ -30,7 +31,8 @@ async fn workers_pages_are_in_order() {
         "/me/account",
         "/me/access-log",
         "/register",
-        &active,
+        &mandatory,
+        &changed,
         "/categories",
     ];
     let mut faults = check_all(&mut tab, "worker", &paths).await;

@@ -14,14 +14,14 @@ use crate::tab::{NARROW, Tab, WIDE};
 async fn pictures_for_the_documentation() {
     let Some(folder) = std::env::var_os("DAYLIGHT_SCREENSHOTS").map(PathBuf::from) else { return };
     let site = example().await;
-    let active = format!("/register/{}", site.processing("active").await);
+    let mandatory = format!("/register/{}", site.processing("presence").await);
     let pictures = [
         ("worker-light", WORKER, "/me/collection", WIDE, false),
         ("worker-dark", WORKER, "/me/collection", WIDE, true),
         ("worker-phone", WORKER, "/me/collection", NARROW, false),
         ("category", WORKER, "/me/collection/window.titles", WIDE, false),
         ("register", WORKER, "/register", WIDE, false),
-        ("processing", WORKER, &active, WIDE, false),
+        ("processing", WORKER, &mandatory, WIDE, false),
         ("organisation", PUBLISHER, "/organisation", WIDE, false),
         ("agents", ADMINISTRATOR, "/agents", WIDE, false),
     ];

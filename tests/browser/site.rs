@@ -125,16 +125,16 @@ impl Site {
         link.strip_prefix(&self.base).expect("it leads to this server").to_owned()
     }
 
-    /// The id of some declaration whose newest state is this one.
-    pub async fn processing(&self, state: &'static str) -> Uuid {
+    /// The id of some declaration whose newest revision has this state or category.
+    pub async fn processing(&self, what: &'static str) -> Uuid {
         let db = self.state.db.clone();
         let id = async move {
             sqlx::query_scalar(
-                "select processing_id from (select distinct on (processing_id) processing_id, state
+                "select processing_id from (select distinct on (processing_id) processing_id, state, category
                  from processing_revision order by processing_id, revision desc) newest
-                 where state = $1 order by processing_id limit 1",
+                 where $1 in (state, category) order by processing_id limit 1",
             )
-            .bind(state)
+            .bind(what)
             .fetch_one(&db)
             .await
         };
