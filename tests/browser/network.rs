@@ -1,6 +1,8 @@
 //! The network goes away while a form is sent: nothing typed is lost.
 
-use chromiumoxide::cdp::browser_protocol::network::{EmulateNetworkConditionsParams, EnableParams};
+#[expect(deprecated, reason = "its successor is missing in Chromiums that distributions still ship")]
+use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
+use chromiumoxide::cdp::browser_protocol::network::EnableParams;
 
 use crate::site::{PUBLISHER, example};
 use crate::tab::Tab;
@@ -33,6 +35,7 @@ async fn a_form_that_could_not_be_sent_is_still_there_on_the_way_back() {
     tab.close().await;
 }
 
+#[expect(deprecated, reason = "as above")]
 async fn set_offline(tab: &Tab, offline: bool) {
     tab.run(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await;
 }
