@@ -12,7 +12,7 @@ static SUBSCRIBER: Once = Once::new();
 
 /// One subscriber for the whole process: with one for each test, tracing remembers for all of them what
 /// another thread, which has none, thought of an event.
-pub(super) fn install() {
+pub fn install() {
     SUBSCRIBER.call_once(|| {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::DEBUG)

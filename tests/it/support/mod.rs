@@ -6,7 +6,7 @@
 pub mod activitywatch;
 pub mod agent;
 mod client;
-mod database;
+pub mod database;
 pub mod logs;
 pub mod smtp;
 

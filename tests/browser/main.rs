@@ -1,0 +1,16 @@
+//! The pages in a real Chromium: one browser and one example organisation for the whole binary.
+
+mod axe;
+mod chromium;
+mod keyboard;
+mod links;
+mod network;
+mod pages;
+mod plain;
+mod print;
+mod screenshots;
+mod site;
+#[path = "../it/support/mod.rs"]
+mod support;
+mod tab;
+mod worker;
