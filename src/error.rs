@@ -15,13 +15,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What can go wrong while a request is answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("sign in first")]
+    #[error("Sign in first.")]
     Unauthenticated,
-    #[error("your role doesn't allow this")]
+    #[error("Your role doesn't allow this.")]
     Forbidden,
-    #[error("there is nothing here")]
+    #[error("There is nothing here.")]
     NotFound,
-    #[error("some fields need a change")]
+    #[error("Some fields need a change.")]
     Invalid(FieldErrors),
     /// The request is well formed, but the state of things doesn't allow it; the text is for the person.
     #[error("{0}")]
@@ -29,7 +29,7 @@ pub enum Error {
     /// Any other refusal, with its status and a text for the person.
     #[error("{1}")]
     Rejected(StatusCode, Cow<'static, str>),
-    #[error("internal error")]
+    #[error("Something went wrong on our side. Nothing was changed.")]
     Internal(#[from] anyhow::Error),
 }
 

@@ -112,11 +112,19 @@ async fn api_page(page: Page) -> Result<Response> {
                 path: path.clone(),
                 summary: text(&operation["summary"]),
                 description: text(&operation["description"]),
-                answers: answers.map(|(status, r)| (status.clone(), text(&r["description"]))).collect(),
+                answers: answers
+                    .map(|(status, r)| (status.clone(), meaning(status, &text(&r["description"]))))
+                    .collect(),
             });
         }
     }
     html(&ApiPage { page, operations })
+}
+
+/// The answer's description, or the status's own name where none is written.
+fn meaning(status: &str, description: &str) -> String {
+    let name = || StatusCode::from_bytes(status.as_bytes()).ok()?.canonical_reason();
+    if description.is_empty() { name().unwrap_or_default().to_owned() } else { description.to_owned() }
 }
 
 /// The process answers.

@@ -280,8 +280,8 @@ fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]
         findings.iter().find(|f| kinds.contains(&f.kind)).map_or(String::new(), |f| format!("{}.", f.words))
     };
     let gaps = match e.days - e.watched_days {
-        _ if e.days == 0 => "No device of yours is known, so nobody could look.".to_owned(),
-        _ if e.watched_days == 0 => "No agent watched for it on any of these days.".to_owned(),
+        _ if e.days == 0 => "no device of yours reports, so nobody could look.".to_owned(),
+        _ if e.watched_days == 0 => format!("none of the last {} days was watched all day.", e.days),
         1 => format!("1 of the last {} days was not watched completely.", e.days),
         n => format!("{n} of the last {} days were not watched completely.", e.days),
     };
@@ -289,12 +289,12 @@ fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]
         (Status::Undeclared, ..) => worst(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
         (Status::Exceeds, ..) => worst(&[FindingKind::Exceeds]),
         (Status::Unknown, true, _) => {
-            format!("What was seen fits what was declared, but {}", lower_first(&gaps))
+            format!("What was seen fits what was declared, but {gaps}")
         }
         (Status::Unknown, false, true) => {
-            format!("Declared, and not seen so far; but {}", lower_first(&gaps))
+            format!("Declared, and not seen so far; but {gaps}")
         }
-        (Status::Unknown, false, false) => format!("Not declared, and not seen; but {}", lower_first(&gaps)),
+        (Status::Unknown, false, false) => format!("Not declared, and not seen; but {gaps}"),
         (Status::AsDeclared, ..) => "What was seen fits what was declared.".into(),
         (Status::NotSeen, _, true) => {
             format!("Declared, and not seen in {} days, all of them watched.", e.days)
@@ -303,9 +303,4 @@ fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]
             format!("Not declared, and not seen in {} days, all of them watched.", e.days)
         }
     }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
 }
