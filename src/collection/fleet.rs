@@ -12,7 +12,8 @@ use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::web::page::html_invalid;
-use crate::web::{Form, Page, Role, Submitted, Viewer, html, see_other};
+use crate::web::problems::encode;
+use crate::web::{Form, Page, Pager, Role, Submitted, Viewer, html, see_other};
 
 const A_PAGE: i64 = 50;
 
@@ -23,9 +24,7 @@ struct FleetPage {
     form: Form,
     rows: Vec<FleetRow>,
     search: String,
-    number: i64,
-    has_more: bool,
-    devices: i64,
+    pager: Pager,
     /// A secret just made: shown this once.
     secret: Option<(String, String)>,
     base_url: String,
@@ -35,7 +34,7 @@ struct FleetPage {
 pub struct ListQuery {
     #[serde(default)]
     q: String,
-    page: Option<i64>,
+    page: Option<String>,
 }
 
 async fn fleet_page(
@@ -45,18 +44,17 @@ async fn fleet_page(
     query: ListQuery,
     form: Form,
 ) -> Result<FleetPage> {
-    let number = query.page.unwrap_or(1).clamp(1, 1_000_000);
     let search = query.q.trim().to_lowercase();
     let mut tx = state.db.begin().await?;
-    let mut rows = store::list_fleet(&mut tx, page.now, &search, (number - 1) * A_PAGE, A_PAGE + 1).await?;
-    let devices = store::count_devices(&mut tx).await?;
+    let total = store::count_devices(&mut tx, page.now, &search).await?;
+    let base = format!("/agents?q={}&", encode(&search));
+    let pager = Pager::new(query.page.as_deref(), A_PAGE, total, base);
+    let rows = store::list_fleet(&mut tx, page.now, &search, pager.offset(), pager.limit()).await?;
     let entry = audit::Entry { action: "devices.listed", subject: None, object: None, reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
     tx.commit().await?;
-    let has_more = rows.len() as i64 > A_PAGE;
-    rows.truncate(A_PAGE as usize);
     let base_url = state.config.base_url.clone();
-    Ok(FleetPage { page, form, rows, search: query.q, number, has_more, devices, secret: None, base_url })
+    Ok(FleetPage { page, form, rows, search: query.q, pager, secret: None, base_url })
 }
 
 pub async fn list(

@@ -4,30 +4,20 @@ use daylight::web::Role;
 use serde_json::json;
 
 use crate::support::agent::{Agent, item};
+use crate::support::declaration::but;
 use crate::support::{Actor, TestApp};
 
 /// Declares `category` by acme-agent for the EU, in force from now on.
 async fn declare(app: &TestApp, publisher: &Actor, category: &str, extra: &[(&str, &str)]) -> String {
-    let mut fields = vec![
+    let mut changes = vec![
         ("category", category),
-        ("source_name", "acme-agent"),
-        ("source_vendor", "Acme"),
-        ("fields", "As named"),
-        ("granularity", "metadata"),
         ("frequency", "continuous"),
-        ("visibility", "visible"),
-        ("purpose", "dpv:EnforceSecurity"),
-        ("legal_basis", "eu-gdpr:A6-1-f"),
-        ("necessity", "To notice harmful software"),
-        ("recipients", "Acme Cloud | processor | IE | ingest.acme.example"),
-        ("retention", "P30D"),
-        ("storage_location", "IE"),
-        ("jurisdictions", "EU"),
-        ("choice_mode", "objection"),
-        ("objection_contact", "privacy@example.com"),
+        ("frequency_every", ""),
+        ("max_per_day", ""),
     ];
-    fields.retain(|(name, _)| !extra.iter().any(|(n, _)| n == name));
-    fields.extend(extra);
+    changes.retain(|(name, _)| !extra.iter().any(|(n, _)| n == name));
+    changes.extend(extra);
+    let fields = but(&changes);
     let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
     let path = path.split('?').next().unwrap().to_owned();
     let id: uuid::Uuid = path.rsplit('/').next().unwrap().parse().unwrap();

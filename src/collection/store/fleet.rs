@@ -159,8 +159,19 @@ pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Op
         .await
 }
 
-pub async fn count_devices(db: &mut PgConnection) -> Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from device"#).fetch_one(db).await
+/// Rows that [`list_fleet`] finds in all.
+pub async fn count_devices(db: &mut PgConnection, now: Time, search: &str) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from device d
+           left join device_assignment a on a.device_id = d.id and a.period @> $1::timestamptz
+           left join person p on p.id = a.person_id
+           left join agent g on g.device_id = d.id
+           where $2 = '' or strpos(lower(d.label), $2) > 0 or strpos(lower(p.name), $2) > 0"#,
+        now as _,
+        search,
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Where an agent's newest run stands.

@@ -7,6 +7,7 @@ pub mod activitywatch;
 pub mod agent;
 mod client;
 pub mod database;
+pub mod declaration;
 pub mod logs;
 pub mod smtp;
 
