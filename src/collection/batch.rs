@@ -67,7 +67,15 @@ impl<'a> Batch<'a> {
         let report = &parsed.report;
         self.add_raw(parsed, person, skewed);
         if skewed {
-            self.find(FindingKind::ClockSkew, None, report.agent_id, None, String::new(), report.produced_at);
+            let whose = person.map(|p| p.id);
+            self.find(
+                FindingKind::ClockSkew,
+                whose,
+                report.agent_id,
+                None,
+                String::new(),
+                report.produced_at,
+            );
         }
         let Some(person) = person else { return };
         self.audiences.entry(person.id).or_insert_with(|| person.audience.clone());

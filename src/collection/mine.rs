@@ -24,6 +24,8 @@ pub struct Mine {
     /// Neither declared nor observed.
     pub others: Vec<CategoryView>,
     pub devices: Vec<DeviceRow>,
+    /// About agents rather than a category: contradictions, a wrong clock.
+    pub about_agents: Vec<FindingView>,
 }
 
 pub struct CategoryView {
@@ -152,7 +154,8 @@ impl Builder<'_> {
             if is_empty { others.push(view) } else { categories.push(view) }
         }
         categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));
-        Mine { days, categories, others, devices }
+        let about_agents = found.remove("").unwrap_or_default();
+        Mine { days, categories, others, devices, about_agents }
     }
 
     fn category(

@@ -49,7 +49,7 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
     let observed = store::count_observed(&mut db, from, today).await?;
     let found = store::count_findings(&mut db, from.start(zone), today.start(zone)).await?;
     let silent_since = page.now.plus_seconds(-24 * 3600);
-    let fleet = store::count_fleet(&mut db, page.now, silent_since).await?;
+    let fleet = store::count_fleet(&mut db, page.now, silent_since, from.start(zone)).await?;
     let declarations = register::declarations_in_force(&mut db, page.now).await?;
     drop(db);
     // The count of people with a figure may exceed those who have a device now: leavers within the days.

@@ -51,7 +51,18 @@ async fn two_truths_at_one_place_are_refused_and_recorded() {
             .fetch_one(&app.state.db)
             .await
             .unwrap();
-    assert_eq!(about, Some(person), "the person concerned sees it");
+    assert_eq!(about, Some(person));
+    let page = app.sign_in_as(person).await.get("/me/collection").await.assert_status(200);
+    assert!(
+        page.body.contains("two reports that can’t both be true")
+            || page.body.contains("two reports that can&#39;t both be true")
+    );
+    let hr = app.actor(Role::Publisher).await.get("/organisation").await.assert_status(200);
+    assert!(
+        hr.select(".stat").iter().any(|s| s.starts_with("1 agents that contradicted")),
+        "{:?}",
+        hr.select(".stat")
+    );
 }
 
 #[tokio::test]

@@ -59,10 +59,17 @@ pub struct FleetCounts {
     pub agents: i64,
     pub silent: i64,
     pub unassigned: i64,
+    /// Agents that sent two reports that can't both be true, since `since`.
+    pub contradicting: i64,
 }
 
-/// Devices and agents, those silent since `silent_since`, and devices that are nobody's.
-pub async fn count_fleet(db: &mut PgConnection, now: Time, silent_since: Time) -> Result<FleetCounts> {
+/// Devices and agents, those silent since `silent_since`, devices that are nobody's, and contradictions.
+pub async fn count_fleet(
+    db: &mut PgConnection,
+    now: Time,
+    silent_since: Time,
+    since: Time,
+) -> Result<FleetCounts> {
     sqlx::query_as!(
         FleetCounts,
         r#"select (select count(*) from device) as "devices!",
@@ -70,9 +77,12 @@ pub async fn count_fleet(db: &mut PgConnection, now: Time, silent_since: Time) -
                   (select count(*) from agent where revoked_at is null
                        and coalesce(last_seen_at, enrolled_at) < $2) as "silent!",
                   (select count(*) from device d where not exists (select 1 from device_assignment a
-                       where a.device_id = d.id and a.period @> $1::timestamptz)) as "unassigned!""#,
+                       where a.device_id = d.id and a.period @> $1::timestamptz)) as "unassigned!",
+                  (select count(distinct agent_id) from finding
+                       where kind = 'EQUIVOCATION' and last_at >= $3) as "contradicting!""#,
         now as _,
         silent_since as _,
+        since as _,
     )
     .fetch_one(db)
     .await
