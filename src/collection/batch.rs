@@ -97,7 +97,7 @@ impl<'a> Batch<'a> {
         rows.skewed.push(skewed);
         rows.person_id.push(person.map(|p| p.id));
         // Written from the checked types, not from what was sent.
-        rows.items.push(serde_json::to_value(&report.items).unwrap_or_default());
+        rows.items.push(serde_json::to_string(&report.items).unwrap_or_else(|_| "null".into()));
     }
 
     fn add_item(&mut self, item: &Item, agent: Uuid, window_start: Time, person: &Person) {

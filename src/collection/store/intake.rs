@@ -168,7 +168,8 @@ pub struct ReportColumns {
     pub window_end: Vec<Time>,
     pub skewed: Vec<bool>,
     pub person_id: Vec<Option<Uuid>>,
-    pub items: Vec<serde_json::Value>,
+    /// JSON as text: a tree of values would be built only to be written out again.
+    pub items: Vec<String>,
 }
 
 pub async fn insert_reports(
@@ -180,8 +181,12 @@ pub async fn insert_reports(
     sqlx::query!(
         "insert into collection_report (received_day, received_at, agent_id, boot_id, seq, report_id, hash, prev_hash,
                                         produced_at, window_start, window_end, skewed, person_id, items)
-         select $1, $2, * from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[],
-                $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::jsonb[])",
+         select $1, $2, r.agent_id, r.boot_id, r.seq, r.report_id, r.hash, r.prev_hash, r.produced_at, r.window_start,
+                r.window_end, r.skewed, r.person_id, r.items::jsonb
+         from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[], $9::timestamptz[],
+                     $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::text[])
+              as r (agent_id, boot_id, seq, report_id, hash, prev_hash, produced_at, window_start, window_end, skewed,
+                    person_id, items)",
         day as _,
         received_at as _,
         &c.agent_id,
