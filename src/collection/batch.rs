@@ -168,7 +168,8 @@ impl<'a> Batch<'a> {
         }
         let daily = std::mem::take(&mut self.daily);
         if !daily.is_empty() {
-            for sum in store::upsert_daily(db, &daily_columns(daily)).await? {
+            let bounded = self.declarations.iter().any(|d| d.content.max_per_day.is_some());
+            for sum in store::upsert_daily(db, &daily_columns(daily), bounded).await? {
                 self.check_bound(&sum);
             }
         }

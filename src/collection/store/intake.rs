@@ -230,11 +230,11 @@ pub struct DailyColumns {
 }
 
 /// Adds to the daily sums; rows come sorted by key, so that two writers can't wait for each other. Answers
-/// each row's sum of the day, in no order.
-pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec<DailySum>> {
+/// each row's sum of the day, in no order; nothing unless `answer`, since it is a row for each counter.
+pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns, answer: bool) -> Result<Vec<DailySum>> {
     sqlx::query_as!(
         DailySum,
-        "insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
+        r#"with done as (insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
                 destination_host, recipient, country, collected, collected_bytes, forwarded, forwarded_bytes, dropped,
                 first_observed, last_observed, reports)
          select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -250,7 +250,9 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec
              first_observed = least(collection_daily.first_observed, excluded.first_observed),
              last_observed = greatest(collection_daily.last_observed, excluded.last_observed),
              reports = collection_daily.reports + excluded.reports
-         returning person_id, agent_id, category, source, collected, first_observed, last_observed",
+         returning person_id, agent_id, category, source, collected, first_observed, last_observed)
+         select person_id as "person_id!", agent_id as "agent_id!", category as "category!", source as "source!",
+                collected as "collected!", first_observed, last_observed from done where $19"#,
         &c.person_id,
         &c.day as _,
         &c.agent_id,
@@ -269,6 +271,7 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec
         &c.first_observed as &[Option<Time>],
         &c.last_observed as &[Option<Time>],
         &c.reports,
+        answer,
     )
     .fetch_all(db)
     .await
