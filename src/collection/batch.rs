@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
         rows.skewed.push(skewed);
         rows.person_id.push(person.map(|p| p.id));
         // Written from the checked types, not from what was sent.
-        rows.items.push(serde_json::to_value(&report.items).unwrap_or_default());
+        rows.items.push(serde_json::to_string(&report.items).unwrap_or_else(|_| "null".into()));
     }
 
     fn add_item(&mut self, item: &Item, agent: Uuid, window_start: Time, person: &Person) {
@@ -176,7 +176,8 @@ impl<'a> Batch<'a> {
         }
         let daily = std::mem::take(&mut self.daily);
         if !daily.is_empty() {
-            for sum in store::upsert_daily(db, &daily_columns(daily)).await? {
+            let bounded = self.declarations.iter().any(|d| d.content.max_per_day.is_some());
+            for sum in store::upsert_daily(db, &daily_columns(daily), bounded).await? {
                 self.check_bound(&sum);
             }
         }

@@ -119,10 +119,12 @@ impl Builder<'_> {
         devices: Vec<DeviceRow>,
     ) -> Mine {
         let days: Vec<Day> = (0..PICTURED_DAYS).map(|n| self.first.plus_days(n)).collect();
-        let expected: Vec<bool> = days.iter().map(|day| self.is_expected(*day, &devices)).collect();
-        let mut seconds: HashMap<(String, Day), i64> = HashMap::new();
+        // Once for all categories: a day's length depends on the zone's rules, which take time to ask.
+        let expected: Vec<Option<i64>> =
+            days.iter().map(|day| self.is_expected(*day, &devices).then(|| self.needed(*day))).collect();
+        let mut seconds: HashMap<String, HashMap<Day, i64>> = HashMap::new();
         for row in coverage {
-            seconds.insert((row.category, row.day), row.seconds);
+            seconds.entry(row.category).or_default().insert(row.day, row.seconds);
         }
         let mut rows: BTreeMap<String, Vec<DailyRow>> = BTreeMap::new();
         for row in daily {
@@ -146,7 +148,7 @@ impl Builder<'_> {
                 category,
                 &days,
                 &expected,
-                &seconds,
+                &seconds.remove(category.id()).unwrap_or_default(),
                 rows.remove(category.id()).unwrap_or_default(),
                 found.remove(category.id()).unwrap_or_default(),
             );
@@ -162,8 +164,8 @@ impl Builder<'_> {
         &self,
         category: Category,
         days: &[Day],
-        expected: &[bool],
-        seconds: &HashMap<(String, Day), i64>,
+        expected: &[Option<i64>],
+        seconds: &HashMap<Day, i64>,
         rows: Vec<DailyRow>,
         findings: Vec<FindingView>,
     ) -> CategoryView {
@@ -182,12 +184,12 @@ impl Builder<'_> {
             .iter()
             .zip(expected)
             .map(|(day, expected)| {
-                let watched = seconds.get(&(category.id().to_owned(), *day)).copied().unwrap_or(0);
+                let watched = seconds.get(day).copied().unwrap_or(0);
                 let count = counts.get(day).copied().unwrap_or(0);
                 let watch = match expected {
-                    false => Watch::Nobody,
-                    true if watched >= self.needed(*day) => Watch::Whole,
-                    true => Watch::Gap,
+                    None => Watch::Nobody,
+                    Some(needed) if watched >= *needed => Watch::Whole,
+                    Some(_) => Watch::Gap,
                 };
                 Cell { count, watch, bad: count > 0 && is_bad(*day) }
             })

@@ -168,7 +168,8 @@ pub struct ReportColumns {
     pub window_end: Vec<Time>,
     pub skewed: Vec<bool>,
     pub person_id: Vec<Option<Uuid>>,
-    pub items: Vec<serde_json::Value>,
+    /// JSON as text: a tree of values would be built only to be written out again.
+    pub items: Vec<String>,
 }
 
 pub async fn insert_reports(
@@ -180,8 +181,12 @@ pub async fn insert_reports(
     sqlx::query!(
         "insert into collection_report (received_day, received_at, agent_id, boot_id, seq, report_id, hash, prev_hash,
                                         produced_at, window_start, window_end, skewed, person_id, items)
-         select $1, $2, * from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[],
-                $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::jsonb[])",
+         select $1, $2, r.agent_id, r.boot_id, r.seq, r.report_id, r.hash, r.prev_hash, r.produced_at, r.window_start,
+                r.window_end, r.skewed, r.person_id, r.items::jsonb
+         from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[], $9::timestamptz[],
+                     $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::text[])
+              as r (agent_id, boot_id, seq, report_id, hash, prev_hash, produced_at, window_start, window_end, skewed,
+                    person_id, items)",
         day as _,
         received_at as _,
         &c.agent_id,
@@ -225,11 +230,11 @@ pub struct DailyColumns {
 }
 
 /// Adds to the daily sums; rows come sorted by key, so that two writers can't wait for each other. Answers
-/// each row's sum of the day, in no order.
-pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec<DailySum>> {
+/// each row's sum of the day, in no order; nothing unless `answer`, since it is a row for each counter.
+pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns, answer: bool) -> Result<Vec<DailySum>> {
     sqlx::query_as!(
         DailySum,
-        "insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
+        r#"with done as (insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
                 destination_host, recipient, country, collected, collected_bytes, forwarded, forwarded_bytes, dropped,
                 first_observed, last_observed, reports)
          select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -245,7 +250,9 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec
              first_observed = least(collection_daily.first_observed, excluded.first_observed),
              last_observed = greatest(collection_daily.last_observed, excluded.last_observed),
              reports = collection_daily.reports + excluded.reports
-         returning person_id, agent_id, category, source, collected, first_observed, last_observed",
+         returning person_id, agent_id, category, source, collected, first_observed, last_observed)
+         select person_id as "person_id!", agent_id as "agent_id!", category as "category!", source as "source!",
+                collected as "collected!", first_observed, last_observed from done where $19"#,
         &c.person_id,
         &c.day as _,
         &c.agent_id,
@@ -264,6 +271,7 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<Vec
         &c.first_observed as &[Option<Time>],
         &c.last_observed as &[Option<Time>],
         &c.reports,
+        answer,
     )
     .fetch_all(db)
     .await
