@@ -134,7 +134,7 @@ async fn healthz() -> &'static str {
 
 /// The database answers and its schema is this binary's.
 async fn readyz(State(state): State<AppState>) -> Result<Response> {
-    let ready = database::is_migrated(&state.db).await;
+    let ready = database::is_migrated(&state.db).await && state.intake.is_running();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(serde_json::json!({ "database_and_schema": ready }))).into_response())
+    Ok((status, Json(serde_json::json!({ "ready": ready }))).into_response())
 }

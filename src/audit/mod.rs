@@ -73,6 +73,8 @@ pub fn words(action: &str) -> &'static str {
         "roll.imported" => "The roll was imported",
         "device.assigned" => "A device was assigned to you",
         "device.released" => "A device was taken off your name",
+        "agent.prepared" => "A secret was made that lets another agent report from your device",
+        "agent.revoked" => "An agent on your device was revoked",
         "devices.listed" => "The list of devices and whose they are was opened",
         _ => "Something else was done",
     }

@@ -41,6 +41,10 @@ pub async fn create_enrolment(
     let by = viewer.map(|v| v.person_id);
     fleet::insert_enrolment(&mut tx, state.random.uuid(now), &hash(&secret), device, now, by, expires_at)
         .await?;
+    // Whoever's device it is sees that another agent may come onto it.
+    if let Some(holder) = fleet::find_holder(&mut tx, device, now).await? {
+        record(&mut tx, state, viewer, "agent.prepared", holder, device).await?;
+    }
     tx.commit().await?;
     Ok(secret)
 }
@@ -85,12 +89,15 @@ pub async fn authenticate(state: &AppState, token: &str) -> Result<intake::Agent
     intake::find_agent(&mut db, &hash(token)).await?.ok_or(Error::Unauthenticated)
 }
 
-pub async fn revoke(state: &AppState, agent_id: Uuid) -> Result<()> {
-    let mut db = state.db.acquire().await?;
-    match fleet::revoke_agent(&mut db, agent_id, state.clock.now()).await? {
-        true => Ok(()),
-        false => Err(Error::NotFound),
+pub async fn revoke(state: &AppState, viewer: &Viewer, agent_id: Uuid) -> Result<()> {
+    let now = state.clock.now();
+    let mut tx = state.db.begin().await?;
+    let device = fleet::revoke_agent(&mut tx, agent_id, now).await?.ok_or(Error::NotFound)?;
+    if let Some(holder) = fleet::find_holder(&mut tx, device, now).await? {
+        record(&mut tx, state, Some(viewer), "agent.revoked", holder, agent_id).await?;
     }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Makes a device this person's from now on; whoever had it before has it no longer. Without a viewer it is

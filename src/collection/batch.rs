@@ -7,9 +7,12 @@ use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::intake::Job;
 use super::model::{self, Audience, FindingKind};
 use super::report::{Item, ParsedReport};
-use super::store::intake::{self as store, CoverageColumns, DailyColumns, FindingColumns, ReportColumns};
+use super::store::intake::{
+    self as store, CoverageColumns, DailyColumns, DayColumns, FindingColumns, ReportColumns,
+};
 use crate::clock::{Day, Random, Time};
 use crate::error::Result;
 use crate::register::{Category, Declaration};
@@ -63,10 +66,11 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub fn add(&mut self, parsed: &ParsedReport, person: Option<&Person>, covered_from: Time, skewed: bool) {
-        let report = &parsed.report;
-        self.add_raw(parsed, person, skewed);
-        if skewed {
+    pub fn add(&mut self, job: &Job, person: Option<&Person>, covered: (Time, Time), skewed: bool) {
+        let (parsed, report) = (&job.parsed, &job.parsed.report);
+        self.add_raw(parsed, person, skewed, job.received_at);
+        // What was queued for an hour is old, not wrong; what comes from the future is wrong.
+        if skewed && report.produced_at > job.received_at {
             let whose = person.map(|p| p.id);
             self.find(
                 FindingKind::ClockSkew,
@@ -84,14 +88,14 @@ impl<'a> Batch<'a> {
         }
         let watched: BTreeSet<&'static str> =
             report.items.iter().map(|i| i.category.id()).chain([""]).collect();
-        for (day, seconds) in split_days(covered_from, report.window.end, &person.zone) {
+        for (day, seconds) in split_days(covered.0, covered.1, &person.zone) {
             for category in &watched {
                 *self.coverage.entry((person.id, day, report.agent_id, category)).or_default() += seconds;
             }
         }
     }
 
-    fn add_raw(&mut self, parsed: &ParsedReport, person: Option<&Person>, skewed: bool) {
+    fn add_raw(&mut self, parsed: &ParsedReport, person: Option<&Person>, skewed: bool, received_at: Time) {
         let (report, rows) = (&parsed.report, &mut self.reports);
         rows.agent_id.push(report.agent_id);
         rows.boot_id.push(report.boot_id);
@@ -102,6 +106,7 @@ impl<'a> Batch<'a> {
         rows.produced_at.push(report.produced_at);
         rows.window_start.push(report.window.start);
         rows.window_end.push(report.window.end);
+        rows.received_at.push(received_at);
         rows.skewed.push(skewed);
         rows.person_id.push(person.map(|p| p.id));
         // Written from the checked types, not from what was sent.
@@ -128,18 +133,23 @@ impl<'a> Batch<'a> {
             destination.map_or(String::new(), |d| d.country.as_str().to_owned()),
         );
         let sums = self.daily.entry(key).or_default();
+        // Bounded by `report::MAX_BYTES`, so that no sum of a batch comes near its end.
+        let bytes = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         sums.collected += i64::from(item.collected.count);
-        sums.collected_bytes += i64::try_from(item.collected.bytes).unwrap_or(i64::MAX);
+        sums.collected_bytes = sums.collected_bytes.saturating_add(bytes(item.collected.bytes));
         sums.forwarded += i64::from(item.forwarded.count);
-        sums.forwarded_bytes += i64::try_from(item.forwarded.bytes).unwrap_or(i64::MAX);
+        sums.forwarded_bytes = sums.forwarded_bytes.saturating_add(bytes(item.forwarded.bytes));
         sums.dropped += i64::from(dropped);
         sums.first = [sums.first, item.first_observed].into_iter().flatten().min();
         sums.last = [sums.last, item.last_observed].into_iter().flatten().max();
         sums.reports += 1;
         let last = item.last_observed.unwrap_or(at);
-        for (kind, about) in model::assess(item, at, &person.audience, self.declarations) {
-            self.find(kind, Some(person.id), agent, Some(item.category.id()), about.clone(), at);
-            self.find(kind, Some(person.id), agent, Some(item.category.id()), about, last);
+        // At both ends: what was declared when it began may not have been any more when it ended.
+        let Some(seen) = model::Seen::of(item) else { return };
+        for at in [at, last] {
+            for (kind, about) in model::assess(seen, at, &person.audience, self.declarations) {
+                self.find(kind, Some(person.id), agent, Some(item.category.id()), about, at);
+            }
         }
     }
 
@@ -172,13 +182,16 @@ impl<'a> Batch<'a> {
 
     pub async fn write(mut self, db: &mut PgConnection, today: Day) -> Result<()> {
         if !self.reports.agent_id.is_empty() {
-            store::insert_reports(db, today, self.now, &self.reports).await?;
+            store::insert_reports(db, today, &self.reports).await?;
         }
         let daily = std::mem::take(&mut self.daily);
         if !daily.is_empty() {
-            let bounded = self.declarations.iter().any(|d| d.content.max_per_day.is_some());
-            for sum in store::upsert_daily(db, &daily_columns(daily), bounded).await? {
-                self.check_bound(&sum);
+            let bounded = self.bounded(&daily);
+            store::upsert_daily(db, &daily_columns(daily)).await?;
+            if !bounded.category.is_empty() {
+                for sum in store::sum_days(db, &bounded).await? {
+                    self.check_bound(&sum);
+                }
             }
         }
         if !self.coverage.is_empty() {
@@ -209,14 +222,32 @@ impl<'a> Batch<'a> {
         Ok(store::upsert_findings(db, self.now, &columns).await?)
     }
 
-    /// R2: more records a day than declared.
-    fn check_bound(&mut self, sum: &store::DailySum) {
+    /// Persons, days and categories of this batch whose amount some declaration bounds.
+    fn bounded(&self, daily: &BTreeMap<DailyKey, Sums>) -> DayColumns {
+        let categories: BTreeSet<&str> = self
+            .declarations
+            .iter()
+            .filter(|d| model::most_a_day(&d.content).is_some())
+            .map(|d| d.content.category.id())
+            .collect();
+        let keys: BTreeSet<(Uuid, Day, &str)> =
+            daily.keys().filter(|k| categories.contains(k.3)).map(|k| (k.0, k.1, k.3)).collect();
+        let mut columns = DayColumns::default();
+        for (person, day, category) in keys {
+            columns.person_id.push(person);
+            columns.day.push(day);
+            columns.category.push(category.into());
+        }
+        columns
+    }
+
+    /// R2: more records a day than declared, by all agents and versions of the program together.
+    fn check_bound(&mut self, sum: &store::DaySum) {
         let (Some(first), Some(last)) = (sum.first_observed, sum.last_observed) else { return };
         let Some(category) = Category::parse(&sum.category) else { return };
         let Some(audience) = self.audiences.get(&sum.person_id) else { return };
-        let program = sum.source.split('/').next().unwrap_or(&sum.source);
-        let bound = model::daily_bound(category, program, first, audience, self.declarations);
-        if let Some(bound) = bound.filter(|b| sum.collected > i64::from(*b)) {
+        let bound = model::daily_bound(category, &sum.program, first, audience, self.declarations);
+        if let Some(bound) = bound.filter(|b| sum.collected > i64::try_from(*b).unwrap_or(i64::MAX)) {
             let about = format!("amount:{bound}");
             for at in [first, last] {
                 let (person, category) = (Some(sum.person_id), Some(category.id()));

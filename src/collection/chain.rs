@@ -25,22 +25,27 @@ struct Kept {
     hash: Vec<u8>,
     prev_hash: Option<Vec<u8>>,
     received_at: Time,
+    window: (Time, Time),
 }
 
 /// The chains that a batch touches.
 #[derive(Default)]
 pub(super) struct Chains {
     heads: HashMap<Run, Head>,
+    /// How far each agent's runs reach together: a new run doesn't cover the same time again.
+    covered: HashMap<Uuid, Time>,
     kept: HashMap<(Run, i64), Kept>,
 }
 
 pub(super) enum Verdict {
-    /// To be stored; coverage counts from `covered_from` to the window's end.
-    New { covered_from: Time },
+    /// To be stored; this part of its window wasn't covered before and isn't in the future.
+    New { covered: (Time, Time) },
     /// The same report was received at this time.
     Duplicate(Time),
     /// Both can't be true; the text is for the agent's operator.
     Contradiction(&'static str),
+    /// It can't be placed in its chain, which is nobody's lie.
+    Misplaced(&'static str),
 }
 
 fn run(parsed: &ParsedReport) -> Run {
@@ -61,6 +66,7 @@ impl Chains {
             let head = Head { seq: row.last_seq, hash, covered_until: row.covered_until, moved: false };
             chains.heads.insert((row.agent_id, row.boot_id), head);
         }
+        chains.covered = store::list_covered(db, &agents).await?.into_iter().collect();
         // Only what lies at or behind a head can be a copy or a late one.
         let mut places = BTreeSet::new();
         for job in jobs {
@@ -76,7 +82,9 @@ impl Chains {
         let boots: Vec<Uuid> = places.iter().map(|p| p.1).collect();
         let seqs: Vec<i64> = places.iter().map(|p| p.2).collect();
         for row in store::find_reports(db, &agents, &boots, &seqs).await? {
-            let kept = Kept { hash: row.hash, prev_hash: row.prev_hash, received_at: row.received_at };
+            let window = (row.window_start, row.window_end);
+            let kept =
+                Kept { hash: row.hash, prev_hash: row.prev_hash, received_at: row.received_at, window };
             chains.kept.insert(((row.agent_id, row.boot_id), row.seq), kept);
         }
         Ok(chains)
@@ -94,42 +102,58 @@ impl Chains {
                 Verdict::Contradiction("Another report with this agent, boot and seq was received before.")
             };
         }
-        let covered_from = match self.heads.get_mut(&run) {
+        // Nobody has watched what is yet to come.
+        let end = window.end.min(received_at);
+        let reached = self.covered.get(&run.0).copied();
+        let fresh = (window.start.max(reached.unwrap_or(window.start).min(end)), end);
+        let covered = match self.heads.get_mut(&run) {
             None => {
-                let head = Head { seq, hash: hash.0, covered_until: window.end, moved: true };
+                let head = Head { seq, hash: hash.0, covered_until: end, moved: true };
                 self.heads.insert(run, head);
-                window.start
+                fresh
             }
             Some(head) if seq > head.seq => {
                 if seq == head.seq + 1 && prev != Some(Hash(head.hash)) {
                     return Verdict::Contradiction("prev_hash is not the hash of the report before.");
                 }
-                let covered_from = window.start.max(head.covered_until.min(window.end));
-                head.covered_until = head.covered_until.max(window.end);
+                head.covered_until = head.covered_until.max(end);
                 (head.seq, head.hash, head.moved) = (seq, hash.0, true);
-                covered_from
+                fresh
             }
             Some(_) => match self.late(run, seq, hash, prev) {
-                Ok(()) => window.start,
-                Err(text) => return Verdict::Contradiction(text),
+                // Only the time between its neighbours can't have been counted yet.
+                Ok((from, to)) => (window.start.max(from), end.min(to)),
+                Err(verdict) => return verdict,
             },
         };
-        let kept = Kept { hash: hash.0.to_vec(), prev_hash: prev.map(|h| h.0.to_vec()), received_at };
+        self.covered.insert(run.0, reached.map_or(end, |r| r.max(end)));
+        let kept = Kept {
+            hash: hash.0.to_vec(),
+            prev_hash: prev.map(|h| h.0.to_vec()),
+            received_at,
+            window: (window.start, window.end),
+        };
         self.kept.insert((run, seq), kept);
-        Verdict::New { covered_from }
+        Verdict::New { covered }
     }
 
-    /// A report that comes after later ones must fit both its neighbours, and one of them must still be
-    /// kept: without them it can't be told from a copy whose original was dropped after its retention.
-    fn late(&self, run: Run, seq: i64, hash: Hash, prev: Option<Hash>) -> Result<(), &'static str> {
-        let before = self.kept.get(&(run, seq - 1));
-        let after = self.kept.get(&(run, seq + 1));
-        if before.is_none() && after.is_none() {
-            return Err("This report comes too late to be placed in its chain.");
+    /// A report that comes after later ones must fit both its neighbours, and both must still be kept:
+    /// without them it can't be told from a copy whose original was dropped after its retention. Answers the
+    /// time between them.
+    fn late(&self, run: Run, seq: i64, hash: Hash, prev: Option<Hash>) -> Result<(Time, Time), Verdict> {
+        let neighbours = (self.kept.get(&(run, seq - 1)), self.kept.get(&(run, seq + 1)));
+        let (Some(before), Some(after)) = neighbours else {
+            return Err(Verdict::Misplaced(
+                "This report comes too late to be placed in its chain. Send reports in their order.",
+            ));
+        };
+        let follows = prev.is_some_and(|p| p.0.as_slice() == before.hash);
+        let precedes = after.prev_hash.as_deref() == Some(hash.0.as_slice());
+        if follows && precedes {
+            Ok((before.window.1, after.window.0))
+        } else {
+            Err(Verdict::Contradiction("This report doesn't fit its neighbours in the chain."))
         }
-        let follows = before.is_none_or(|k| prev.is_some_and(|p| p.0.as_slice() == k.hash));
-        let precedes = after.is_none_or(|k| k.prev_hash.as_deref() == Some(hash.0.as_slice()));
-        if follows && precedes { Ok(()) } else { Err("This report doesn't fit its neighbours in the chain.") }
     }
 
     pub async fn write(self, db: &mut PgConnection) -> Result<()> {

@@ -88,8 +88,8 @@ pub async fn create(
     }
 }
 
-pub async fn revoke(State(state): State<AppState>, Path(id): Path<Uuid>) -> Result<Response> {
-    actions::revoke(&state, id).await?;
+pub async fn revoke(State(state): State<AppState>, viewer: Viewer, Path(id): Path<Uuid>) -> Result<Response> {
+    actions::revoke(&state, &viewer, id).await?;
     Ok(see_other("/agents?done=agent-revoked"))
 }
 

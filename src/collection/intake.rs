@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Person};
 use super::chain::{Chains, Verdict};
 use super::model::Audience;
-use super::report::{MAX_SKEW_SECONDS, ParsedReport};
+use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
 use super::store::intake as store;
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
@@ -68,7 +70,7 @@ impl Intake {
     pub fn start(db: PgPool, clock: Clock, random: Random, time_zone: TimeZone) -> Self {
         let (sender, receiver) = mpsc::channel(BATCH * 4);
         let writer = Writer { db, clock, random, time_zone, known_day: None };
-        tokio::spawn(writer.run(receiver));
+        tokio::spawn(supervise(writer, receiver));
         let quota = Quota::per_second(NonZeroU32::new(PER_SECOND).expect("not zero"))
             .allow_burst(NonZeroU32::new(BURST).expect("not zero"));
         Intake { sender, limiter: Arc::new(RateLimiter::keyed(quota)) }
@@ -84,12 +86,26 @@ impl Intake {
         })
     }
 
+    /// Whether the writer takes reports.
+    pub fn is_running(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Hands a verified report to the writer and waits until it is committed.
     pub async fn submit(&self, parsed: ParsedReport, received_at: Time) -> Result<Receipt> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.".into());
         self.sender.send(Job { parsed, received_at, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Runs the writer until the last handle is gone. A fault in one batch must not end the taking of reports:
+/// its senders get an error, and the next batch is taken.
+async fn supervise(mut writer: Writer, mut receiver: mpsc::Receiver<Job>) {
+    while AssertUnwindSafe(writer.run(&mut receiver)).catch_unwind().await.is_err() {
+        tracing::error!("writing a batch of reports failed unexpectedly; going on with the next");
+        writer.known_day = None;
     }
 }
 
@@ -103,7 +119,7 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+    async fn run(&mut self, receiver: &mut mpsc::Receiver<Job>) {
         while let Some(first) = receiver.recv().await {
             let mut jobs = vec![first];
             while jobs.len() < BATCH
@@ -139,7 +155,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             let report = &job.parsed.report;
-            let person = people.of(report.device_id, report.window.start);
+            let person = people.of(report.device_id, report.window);
             let skew = job.received_at.seconds_since(report.produced_at).abs();
             let skewed = skew > MAX_SKEW_SECONDS;
             let verdict = chains.judge(&job.parsed, job.received_at);
@@ -148,8 +164,10 @@ impl Writer {
                 _ => job.received_at,
             };
             match verdict {
-                Verdict::New { covered_from } => {
-                    batch.add(&job.parsed, person, covered_from, skewed);
+                Verdict::New { covered } => batch.add(job, person, covered, skewed),
+                Verdict::Misplaced(text) => {
+                    answers.push(Err(Error::conflict(text)));
+                    continue;
                 }
                 Verdict::Contradiction(text) => {
                     batch.add_contradiction(&job.parsed, person);
@@ -206,10 +224,12 @@ fn answer(jobs: Vec<Job>, answers: Vec<Result<Receipt>>) {
 struct People(HashMap<Uuid, Vec<(Time, Option<Time>, Person)>>);
 
 impl People {
-    /// A window is the person's when it begins inside their assignment: what straddles a change of hands
-    /// is nobody's rather than the wrong person's.
-    fn of(&self, device: Uuid, at: Time) -> Option<&Person> {
+    /// A window is the person's when all of it lies inside their assignment: what straddles a change of
+    /// hands is nobody's rather than the wrong person's.
+    fn of(&self, device: Uuid, window: Window) -> Option<&Person> {
         let list = self.0.get(&device)?;
-        list.iter().find(|(from, to, _)| *from <= at && to.is_none_or(|to| at < to)).map(|(_, _, p)| p)
+        let holds =
+            |from: Time, to: Option<Time>| from <= window.start && to.is_none_or(|to| window.end <= to);
+        list.iter().find(|(from, to, _)| holds(*from, *to)).map(|(_, _, person)| person)
     }
 }

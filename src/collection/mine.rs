@@ -1,19 +1,22 @@
 //! "What is collected about me": one person's daily sums, coverage, findings and declarations, put together
 //! by category. No I/O after [`load`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::model::{
-    self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Status,
+    self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Seen, Status,
 };
 use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow, FindingRow};
 use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::register::{self, Category, Declaration, Granularity, Purpose};
+
+/// Findings and streams shown of one category: an agent that makes up hosts must not make the page unreadable.
+const SHOWN: usize = 50;
 
 /// Everything the pages need about one person.
 pub struct Mine {
@@ -35,9 +38,13 @@ pub struct CategoryView {
     pub because: String,
     pub declared: Vec<Declaration>,
     pub observed: Vec<Observed>,
+    /// Newest first; at most [`SHOWN`].
     pub findings: Vec<FindingView>,
     /// One for each of [`Mine::days`].
     pub cells: Vec<Cell>,
+    /// Of each, how many are not shown.
+    pub more_observed: usize,
+    pub more_findings: usize,
     pub total: i64,
     pub last: Option<Time>,
     pub watched_days: i64,
@@ -97,14 +104,13 @@ pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &Time
     let findings = store::list_findings(db, person_id).await?;
     let devices = store::list_devices(db, person_id).await?;
     let declarations = register::list_declarations(db).await?;
-    let builder = Builder { now, zone, today, first, audience, declarations };
+    let builder = Builder { now, zone, first, audience, declarations };
     Ok(builder.build(daily, coverage, findings, devices))
 }
 
 struct Builder<'a> {
     now: Time,
     zone: &'a TimeZone,
-    today: Day,
     first: Day,
     audience: Audience,
     declarations: Vec<Declaration>,
@@ -120,11 +126,10 @@ impl Builder<'_> {
     ) -> Mine {
         let days: Vec<Day> = (0..PICTURED_DAYS).map(|n| self.first.plus_days(n)).collect();
         // Once for all categories: a day's length depends on the zone's rules, which take time to ask.
-        let expected: Vec<Option<i64>> =
-            days.iter().map(|day| self.is_expected(*day, &devices).then(|| self.needed(*day))).collect();
-        let mut seconds: HashMap<String, HashMap<Day, i64>> = HashMap::new();
+        let expected: Vec<Vec<Need>> = days.iter().map(|day| self.needs(*day, &devices)).collect();
+        let mut seconds: HashMap<String, HashMap<(Day, Uuid), i64>> = HashMap::new();
         for row in coverage {
-            seconds.entry(row.category).or_default().insert(row.day, row.seconds);
+            seconds.entry(row.category).or_default().insert((row.day, row.device_id), row.seconds);
         }
         let mut rows: BTreeMap<String, Vec<DailyRow>> = BTreeMap::new();
         for row in daily {
@@ -164,34 +169,30 @@ impl Builder<'_> {
         &self,
         category: Category,
         days: &[Day],
-        expected: &[Option<i64>],
-        seconds: &HashMap<Day, i64>,
+        expected: &[Vec<Need>],
+        seconds: &HashMap<(Day, Uuid), i64>,
         rows: Vec<DailyRow>,
         findings: Vec<FindingView>,
     ) -> CategoryView {
         let mut counts: HashMap<Day, i64> = HashMap::new();
         for row in &rows {
-            *counts.entry(row.day).or_default() += row.collected;
+            // What was only passed on was there to be passed on.
+            *counts.entry(row.day).or_default() += row.collected.max(row.forwarded);
         }
-        let is_bad = |day: Day| {
-            findings.iter().any(|f| {
-                matches!(f.kind, FindingKind::Undeclared | FindingKind::Exceeds | FindingKind::Unrecognised)
-                    && f.first_at.day(self.zone) <= day
-                    && day <= f.last_at.day(self.zone)
-            })
-        };
+        let bad_days = self.bad_days(category, &rows);
+        let seen_days: HashSet<Day> =
+            rows.iter().filter(|r| r.collected + r.forwarded + r.dropped > 0).map(|r| r.day).collect();
         let cells: Vec<Cell> = days
             .iter()
             .zip(expected)
             .map(|(day, expected)| {
-                let watched = seconds.get(day).copied().unwrap_or(0);
-                let count = counts.get(day).copied().unwrap_or(0);
-                let watch = match expected {
-                    None => Watch::Nobody,
-                    Some(needed) if watched >= *needed => Watch::Whole,
-                    Some(_) => Watch::Gap,
+                let watched = |need: &Need| seconds.get(&(*day, need.device_id)).copied().unwrap_or(0);
+                let watch = match expected.as_slice() {
+                    [] => Watch::Nobody,
+                    needs if needs.iter().all(|need| watched(need) >= need.seconds) => Watch::Whole,
+                    _ => Watch::Gap,
                 };
-                Cell { count, watch, bad: count > 0 && is_bad(*day) }
+                Cell { count: counts.get(day).copied().unwrap_or(0), watch, bad: bad_days.contains(day) }
             })
             .collect();
         let recent = &cells[cells.len().saturating_sub(COVERAGE_DAYS as usize)..];
@@ -208,9 +209,17 @@ impl Builder<'_> {
         let evidence = Evidence {
             undeclared: has(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
             exceeds: has(&[FindingKind::Exceeds]),
-            observed: recent.iter().any(|c| c.count > 0),
+            // What was dropped on the way was collected first (R4).
+            observed: days.iter().rev().take(COVERAGE_DAYS as usize).any(|day| seen_days.contains(day)),
             days: number(&[Watch::Gap, Watch::Whole]),
             watched_days: number(&[Watch::Whole]),
+        };
+        // A day that isn't over proves nothing yet; a gap in it already does.
+        let is_today_so_far = recent.last().is_some_and(|c| c.watch == Watch::Whole);
+        let evidence = Evidence {
+            days: evidence.days - i64::from(is_today_so_far),
+            watched_days: evidence.watched_days - i64::from(is_today_so_far),
+            ..evidence
         };
         let status = model::status(evidence);
         let observed = fold(&rows);
@@ -219,29 +228,75 @@ impl Builder<'_> {
             status,
             because: because(status, evidence, !declared.is_empty(), &findings),
             declared,
+            more_observed: observed.len().saturating_sub(SHOWN),
+            more_findings: findings.len().saturating_sub(SHOWN),
             total: observed.iter().map(|o| o.collected).sum(),
             last: observed.iter().filter_map(|o| o.last).max(),
-            observed,
-            findings,
+            observed: observed.into_iter().take(SHOWN).collect(),
+            findings: findings.into_iter().take(SHOWN).collect(),
             cells,
             watched_days: evidence.watched_days,
             coverage_days: evidence.days,
         }
     }
 
-    /// Whether a device was this person's on some part of that day.
-    fn is_expected(&self, day: Day, devices: &[DeviceRow]) -> bool {
+    /// What must have been watched on that day: each device, for as long as it was this person's.
+    fn needs(&self, day: Day, devices: &[DeviceRow]) -> Vec<Need> {
         let (start, end) = (day.start(self.zone), day.plus_days(1).start(self.zone));
-        devices.iter().any(|d| d.from < end && d.to.is_none_or(|to| to > start))
+        let mut needs: Vec<Need> = Vec::new();
+        for device in devices {
+            let from = device.from.max(start);
+            let to = device.to.unwrap_or(end).min(end).min(self.now);
+            // A device stands here once for each of its agents.
+            if to > from && !needs.iter().any(|n| n.device_id == device.device_id) {
+                let seconds = (to.seconds_since(from) - GAP_TOLERANCE).max(1);
+                needs.push(Need { device_id: device.device_id, seconds });
+            }
+        }
+        needs
     }
 
-    /// Seconds of that day that must have been watched for it to count as whole.
-    fn needed(&self, day: Day) -> i64 {
-        let start = day.start(self.zone);
-        let end = day.plus_days(1).start(self.zone);
-        let end = if day == self.today { self.now.min(end) } else { end };
-        (end.seconds_since(start) - GAP_TOLERANCE).max(1)
+    /// Days on which something of this category wasn't as declared then: compared anew, since a finding
+    /// spans from its first to its last time.
+    fn bad_days(&self, category: Category, rows: &[DailyRow]) -> HashSet<Day> {
+        let mut bad = HashSet::new();
+        let mut sums: HashMap<(Day, &str), (i64, Option<Time>)> = HashMap::new();
+        for row in rows {
+            let program = row.source.split('/').next().unwrap_or("");
+            let sum = sums.entry((row.day, program)).or_default();
+            *sum = (sum.0 + row.collected, sum.1.or(row.first_observed));
+            let seen = Seen {
+                category,
+                program,
+                granularity: Granularity::parse(&row.granularity).unwrap_or(Granularity::Content),
+                purpose: Purpose::parse(&row.purpose),
+                destination: (row.forwarded > 0).then_some((&row.destination_host, &row.country)),
+            };
+            let times = [row.first_observed, row.last_observed].into_iter().flatten();
+            let is_bad = row.collected + row.forwarded > 0
+                && times.into_iter().any(|at| {
+                    let found = model::assess(seen, at, &self.audience, &self.declarations);
+                    found.iter().any(|(kind, _)| *kind != FindingKind::UndeclaredAgent)
+                });
+            if is_bad {
+                bad.insert(row.day);
+            }
+        }
+        for ((day, program), (sum, first)) in sums {
+            let Some(first) = first else { continue };
+            let bound = model::daily_bound(category, program, first, &self.audience, &self.declarations);
+            if bound.is_some_and(|b| sum > i64::try_from(b).unwrap_or(i64::MAX)) {
+                bad.insert(day);
+            }
+        }
+        bad
     }
+}
+
+/// Seconds of a day that a device must have been watched for it to count as whole.
+struct Need {
+    device_id: Uuid,
+    seconds: i64,
 }
 
 /// Daily rows summed by program, manner and place; most first.
@@ -276,7 +331,7 @@ fn fold(rows: &[DailyRow]) -> Vec<Observed> {
     }
     let mut list: Vec<Observed> =
         sums.into_values().filter(|o| o.collected + o.forwarded + o.dropped > 0).collect();
-    list.sort_by_key(|o| std::cmp::Reverse(o.collected));
+    list.sort_by_key(|o| std::cmp::Reverse(o.collected.max(o.forwarded)));
     list
 }
 
@@ -285,7 +340,7 @@ fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]
         findings.iter().find(|f| kinds.contains(&f.kind)).map_or(String::new(), |f| format!("{}.", f.words))
     };
     let gaps = match e.days - e.watched_days {
-        _ if e.days == 0 => "no device of yours reports, so nobody could look.".to_owned(),
+        _ if e.days == 0 => "no whole day was watched yet.".to_owned(),
         _ if e.watched_days == 0 => format!("none of the last {} days was watched all day.", e.days),
         1 => format!("1 of the last {} days was not watched completely.", e.days),
         n => format!("{n} of the last {} days were not watched completely.", e.days),

@@ -6,10 +6,15 @@ use std::fmt;
 
 use super::report::Item;
 use crate::clock::Time;
-use crate::register::{Category, Declaration};
+use crate::register::{
+    Category, ChoiceMode, Declaration, Frequency, Granularity, ProcessingContent, Purpose,
+};
 
 /// Fewest people a count may speak of.
 pub const SMALLEST_GROUP: i64 = 5;
+
+/// Fewest people that a whole may have: in a group of five, "all" would speak of each.
+pub const SMALLEST_WHOLE: i64 = 2 * SMALLEST_GROUP;
 
 /// Days that the worker's page pictures, and days whose coverage its status rests on.
 pub const PICTURED_DAYS: i64 = 90;
@@ -77,6 +82,10 @@ impl FindingKind {
             (FindingKind::Exceeds, "destination") => {
                 format!("Sent to a place that was not declared: {value}")
             }
+            (FindingKind::Exceeds, "country") => format!("Sent to a country that was not declared: {value}"),
+            (FindingKind::Exceeds, "consent") => {
+                "Collected although it is off until you say yes, and nobody could say yes here yet".into()
+            }
             (FindingKind::Exceeds, "amount") => {
                 format!("Collected more often than declared: over {value} a day")
             }
@@ -104,58 +113,93 @@ pub struct Audience {
     pub jurisdiction: String,
 }
 
-/// Compares one reported item with the declarations in force when it was observed (R1, R2, R7, R11).
-/// The text beside each kind says what it is about: ids and host names only.
+/// What was observed, as far as declarations speak of it: a reported item or a day's sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    pub category: Category,
+    /// The program, without its version.
+    pub program: &'a str,
+    pub granularity: Granularity,
+    pub purpose: Option<Purpose>,
+    /// Host and country, when something was forwarded.
+    pub destination: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Seen<'a> {
+    /// `None` for an item that says that nothing was collected or forwarded.
+    pub fn of(item: &'a Item) -> Option<Self> {
+        if item.collected.count == 0 && item.forwarded.count == 0 {
+            return None;
+        }
+        let forwarded = item.destination.as_ref().filter(|_| item.forwarded.count > 0);
+        Some(Seen {
+            category: item.category,
+            program: item.source.program(),
+            granularity: item.granularity,
+            purpose: item.purpose,
+            destination: forwarded.map(|d| (d.host.as_str(), d.country.as_str())),
+        })
+    }
+}
+
+/// Compares with the declarations in force at that moment (R1, R2, R7, R11). The text beside each kind says
+/// what it is about: ids and host names only.
 pub fn assess(
-    item: &Item,
+    seen: Seen<'_>,
     observed_at: Time,
     audience: &Audience,
     declarations: &[Declaration],
 ) -> Vec<(FindingKind, String)> {
-    if item.collected.count == 0 && item.forwarded.count == 0 {
-        return Vec::new();
-    }
-    let program = item.source.program();
+    let program = seen.program;
     let in_force = || {
         declarations.iter().filter(move |d| {
             d.in_force_at(observed_at) && d.applies_to(audience.department, &audience.jurisdiction)
         })
     };
     let mut found = Vec::new();
-    if item.category == Category::unknown() {
+    if seen.category == Category::unknown() {
         found.push((FindingKind::Unrecognised, format!("program:{program}")));
     }
     if !in_force().any(|d| d.content.source.matches(program)) {
         found.push((FindingKind::UndeclaredAgent, format!("program:{program}")));
     }
-    let of_category: Vec<&Declaration> = in_force().filter(|d| d.content.category == item.category).collect();
-    let covering: Vec<&Declaration> =
-        of_category.iter().copied().filter(|d| d.content.source.matches(program)).collect();
-    if covering.is_empty() {
-        let about = if of_category.is_empty() { String::new() } else { format!("program:{program}") };
-        found.push((FindingKind::Undeclared, about));
-        return found;
-    }
-    if let Some(purpose) = item.purpose
-        && !covering.iter().any(|d| d.content.purpose == purpose)
-    {
-        found.push((FindingKind::Exceeds, format!("purpose:{}", purpose.id())));
-    }
-    if !covering.iter().any(|d| item.granularity <= d.granularity()) {
-        found.push((FindingKind::Exceeds, format!("granularity:{}", item.granularity.id())));
-    }
-    if let Some(destination) = item.destination.as_ref().filter(|_| item.forwarded.count > 0) {
-        let host = destination.host.as_str();
-        let declared = covering.iter().flat_map(|d| &d.content.recipients).any(|r| match &r.host {
-            Some(declared) => declared == host,
-            // Without a host only the country can be compared.
-            None => r.country == destination.country.as_str(),
-        });
-        if !declared {
-            found.push((FindingKind::Exceeds, format!("destination:{host}")));
+    let of_category: Vec<&Declaration> = in_force().filter(|d| d.content.category == seen.category).collect();
+    let covering = of_category.iter().filter(|d| d.content.source.matches(program));
+    // One declaration must cover all of it: two that each cover a part don't add up to a permission. What
+    // the nearest one leaves open is what is found.
+    match covering.map(|d| beyond(seen, &d.content)).min_by_key(Vec::len) {
+        Some(open) => found.extend(open.into_iter().map(|about| (FindingKind::Exceeds, about))),
+        None => {
+            let about = if of_category.is_empty() { String::new() } else { format!("program:{program}") };
+            found.push((FindingKind::Undeclared, about));
         }
     }
     found
+}
+
+/// What of `seen` this declaration doesn't cover.
+fn beyond(seen: Seen<'_>, declared: &ProcessingContent) -> Vec<String> {
+    let mut open = Vec::new();
+    if declared.choice_mode == Some(ChoiceMode::OptIn) {
+        // Off until somebody says yes; while nobody can, every record is one too many.
+        open.push("consent".to_owned());
+    }
+    if let Some(purpose) = seen.purpose.filter(|p| *p != declared.purpose) {
+        open.push(format!("purpose:{}", purpose.id()));
+    }
+    if seen.granularity > declared.granularity.unwrap_or(Granularity::Count) {
+        open.push(format!("granularity:{}", seen.granularity.id()));
+    }
+    if let Some((host, country)) = seen.destination {
+        // A recipient without a host is one inside: nothing may leave to it by a host nobody named.
+        let mut named = declared.recipients.iter().filter(|r| r.host.as_deref() == Some(host)).peekable();
+        if named.peek().is_none() {
+            open.push(format!("destination:{host}"));
+        } else if !named.any(|r| r.country == country) {
+            open.push(format!("country:{country}"));
+        }
+    }
+    open
 }
 
 /// The most records a day that the declarations of a category and program allow; `None` without a bound.
@@ -165,7 +209,7 @@ pub fn daily_bound(
     observed_at: Time,
     audience: &Audience,
     declarations: &[Declaration],
-) -> Option<u32> {
+) -> Option<u64> {
     let mut bound = None;
     for d in declarations.iter().filter(|d| {
         d.content.category == category
@@ -173,10 +217,24 @@ pub fn daily_bound(
             && d.in_force_at(observed_at)
             && d.applies_to(audience.department, &audience.jurisdiction)
     }) {
-        let max = d.content.max_per_day?;
-        bound = Some(bound.unwrap_or(0).max(max));
+        bound = bound.max(Some(most_a_day(&d.content)?));
     }
     bound
+}
+
+/// Records a day that a declaration allows: as it says, or as its frequency implies.
+pub fn most_a_day(declared: &ProcessingContent) -> Option<u64> {
+    let implied = match &declared.frequency {
+        Some(Frequency::Periodic { every }) => every
+            .parse::<jiff::Span>()
+            .ok()
+            .and_then(|span| span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours())).ok())
+            .filter(|seconds| *seconds >= 1.0)
+            // A day of 25 hours, and one at each end.
+            .map(|seconds| (90_000.0 / seconds) as u64 + 2),
+        _ => None,
+    };
+    declared.max_per_day.map(u64::from).or(implied)
 }
 
 /// How declared and observed go together, for one person and category.
@@ -257,10 +315,11 @@ pub fn status(e: Evidence) -> Status {
     }
 }
 
-/// A count of people as others may see it: a band of five, nothing below five, and nothing that tells of
-/// fewer than five by subtraction from the whole.
+/// A count of people, or of their devices, as others may see it: a band of five, the same words for nobody
+/// and for up to four, and nothing that tells of fewer than five by subtraction from the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeopleBand {
+    /// Perhaps nobody.
     FewerThanFive,
     /// From this many, up to four more.
     From(i64),
@@ -269,9 +328,9 @@ pub enum PeopleBand {
 }
 
 impl PeopleBand {
-    /// `None` when the whole group is too small to speak of.
+    /// `None` when the whole group is so small that "all" would mean each one.
     pub fn of(count: i64, whole: i64) -> Option<Self> {
-        if whole < SMALLEST_GROUP {
+        if whole < SMALLEST_WHOLE {
             None
         } else if count < SMALLEST_GROUP {
             Some(PeopleBand::FewerThanFive)
@@ -281,12 +340,17 @@ impl PeopleBand {
             Some(PeopleBand::From(count - count % SMALLEST_GROUP))
         }
     }
+
+    /// Whether at least five are known to be in it.
+    pub fn is_some_people(self) -> bool {
+        self != PeopleBand::FewerThanFive
+    }
 }
 
 impl fmt::Display for PeopleBand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeopleBand::FewerThanFive => f.write_str("fewer than 5"),
+            PeopleBand::FewerThanFive => f.write_str("nobody, or fewer than 5"),
             PeopleBand::From(n) => write!(f, "{n} to {}", n + 4),
             PeopleBand::AlmostAll => f.write_str("all, or almost all"),
         }
@@ -306,15 +370,14 @@ mod tests {
                 (0..=whole).filter(|c| PeopleBand::of(*c, whole) == band).count()
             };
             let band = PeopleBand::of(count, whole);
-            prop_assert_eq!(band.is_none(), whole < SMALLEST_GROUP);
+            prop_assert_eq!(band.is_none(), whole < SMALLEST_WHOLE);
             if let Some(PeopleBand::From(n)) = band {
                 prop_assert!(n >= 5 && n <= count && count < n + 5);
                 prop_assert!(whole - count >= SMALLEST_GROUP);
             }
-            // Nobody's own yes or no can be read off: neighbouring counts share the band, or the group at
-            // either side of its edge is five or more.
-            prop_assert!(possible(band) >= 1);
-            if count < SMALLEST_GROUP && whole >= SMALLEST_GROUP {
+            // Every band stands for five counts, so that it never says which one.
+            prop_assert!(band.is_none() || possible(band) >= 5 || matches!(band, Some(PeopleBand::From(_))));
+            if count < SMALLEST_GROUP && whole >= SMALLEST_WHOLE {
                 prop_assert_eq!(band, Some(PeopleBand::FewerThanFive));
             }
         }

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 
-use super::model::{COVERAGE_DAYS, FindingKind, PeopleBand, SMALLEST_GROUP};
-use super::store::organisation::{self as store, FleetCounts};
+use super::model::{COVERAGE_DAYS, FindingKind, PeopleBand, SMALLEST_WHOLE};
+use super::store::organisation as store;
 use crate::app::AppState;
 use crate::error::Result;
 use crate::register::{self, Category};
@@ -17,7 +17,7 @@ use crate::web::{Page, html};
 #[template(path = "collection/organisation.html")]
 struct OrganisationPage {
     page: Page,
-    fleet: FleetCounts,
+    stats: [(&'static str, String); 5],
     rows: Vec<CategoryRow>,
     /// Whether enough people have a device for anything to be said.
     speaks: bool,
@@ -33,8 +33,12 @@ struct CategoryRow {
 }
 
 impl CategoryRow {
-    fn needs_attention(&self) -> bool {
-        self.undeclared.is_some() || self.exceeds.is_some()
+    fn has_findings(&self) -> bool {
+        [self.undeclared, self.exceeds].into_iter().flatten().any(PeopleBand::is_some_people)
+    }
+
+    fn is_some_people(&self) -> bool {
+        [self.observed, self.undeclared, self.exceeds].into_iter().flatten().any(PeopleBand::is_some_people)
     }
 }
 
@@ -52,8 +56,8 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
     let fleet = store::count_fleet(&mut db, page.now, silent_since, from.start(zone)).await?;
     let declarations = register::declarations_in_force(&mut db, page.now).await?;
     drop(db);
-    // The count of people with a figure may exceed those who have a device now: leavers within the days.
-    let band = |n: Option<i64>| n.filter(|n| *n > 0).and_then(|n| PeopleBand::of(n, whole.max(n)));
+    // Leavers within the days may have figures and no device any more: never more than the whole.
+    let band = |n: Option<i64>| PeopleBand::of(n.unwrap_or(0).min(whole), whole);
     let rows = Category::all()
         .map(|category| {
             let id = category.id();
@@ -70,7 +74,17 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
                 exceeds: finding(&[FindingKind::Exceeds]),
             }
         })
-        .filter(|r| r.declared > 0 || r.observed.is_some() || r.needs_attention())
+        // A row that stood here for one to four people would tell of them.
+        .filter(|r| r.declared > 0 || r.is_some_people())
         .collect();
-    html(&OrganisationPage { page, fleet, rows, speaks: whole >= SMALLEST_GROUP })
+    let devices =
+        |n: i64| PeopleBand::of(n, fleet.devices).map(|b| b.to_string()).unwrap_or("not shown".into());
+    let stats = [
+        ("devices", fleet.devices.to_string()),
+        ("agents enrolled", fleet.agents.to_string()),
+        ("agents silent for a day", devices(fleet.silent)),
+        ("devices that are nobody’s", devices(fleet.unassigned)),
+        ("agents that contradicted themselves", devices(fleet.contradicting)),
+    ];
+    html(&OrganisationPage { page, stats, rows, speaks: whole >= SMALLEST_WHOLE })
 }

@@ -26,6 +26,9 @@ pub const MAX_BODY: usize = 256 * 1024;
 pub const MAX_EXPANDED: usize = 4 * 1024 * 1024;
 pub const MAX_ITEMS: usize = 200;
 pub const MAX_WINDOW_SECONDS: i64 = 24 * 3600;
+/// Bytes of one item: 4 GiB of records in a day is more than any agent handles, and sums stay far from the
+/// end of 64 bits.
+pub const MAX_BYTES: u64 = 1 << 32;
 /// An agent's clock further off than this is flagged, not refused.
 pub const MAX_SKEW_SECONDS: i64 = 5 * 60;
 
@@ -321,6 +324,9 @@ impl CollectionReport {
         if self.items.len() > MAX_ITEMS {
             errors.add("/items", "must hold at most 200 items");
         }
+        if self.produced_at < self.window.end.plus_seconds(-MAX_SKEW_SECONDS) {
+            errors.add("/produced_at", "must not lie before the window's end");
+        }
         for (i, item) in self.items.iter().enumerate().take(MAX_ITEMS) {
             let times = [("first_observed", item.first_observed), ("last_observed", item.last_observed)];
             for (name, at) in times {
@@ -341,8 +347,12 @@ impl CollectionReport {
             if item.forwarded.count > 0 && item.destination.is_none() {
                 errors.add(format!("/items/{i}"), "must say the destination when something was forwarded");
             }
-            if item.collected.bytes > 1 << 53 || item.forwarded.bytes > 1 << 53 {
-                errors.add(format!("/items/{i}"), "bytes must be below 2^53");
+            for (name, amount) in [("collected", item.collected), ("forwarded", item.forwarded)] {
+                if amount.bytes > MAX_BYTES {
+                    errors.add(format!("/items/{i}/{name}/bytes"), "must be at most 2^32");
+                } else if amount.count == 0 && amount.bytes > 0 {
+                    errors.add(format!("/items/{i}/{name}"), "must not have bytes without a count");
+                }
             }
         }
         errors.into_result()

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::model::{Granularity, ProcessingContent};
+use super::model::{ChoiceMode, Granularity, Mandatory, ProcessingContent};
 use crate::clock::Time;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +157,12 @@ pub struct Declaration {
 impl Declaration {
     pub fn applies_to(&self, department: Option<Uuid>, jurisdiction: &str) -> bool {
         self.content.applies_to(department, jurisdiction)
+    }
+
+    /// Why nobody can refuse, when that is how it is declared.
+    pub fn mandatory(&self) -> Option<&Mandatory> {
+        let is_mandatory = self.content.choice_mode == Some(ChoiceMode::Mandatory);
+        self.content.mandatory.as_ref().filter(|_| is_mandatory)
     }
 
     pub fn in_force_at(&self, at: Time) -> bool {

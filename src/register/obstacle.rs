@@ -32,6 +32,9 @@ pub fn obstacle(history: &[Revision], content: &ProcessingContent, today: Day) -
             place.name, place.citation
         )));
     }
+    if content.notice_given_on.is_some_and(|told| told > today) {
+        return Ok(Some("The date on which workers were told lies in the future (GDPR Art. 13).".into()));
+    }
     if let (Some(place), Some(told)) = (law.notice(), content.notice_given_on)
         && today.days_since(told) < place.minimum_notice_days
     {

@@ -77,12 +77,26 @@ pub async fn insert_agent(
     Ok(())
 }
 
-pub async fn revoke_agent(db: &mut PgConnection, id: Uuid, now: Time) -> Result<bool> {
-    let done =
-        sqlx::query!("update agent set revoked_at = $2 where id = $1 and revoked_at is null", id, now as _)
-            .execute(db)
-            .await?;
-    Ok(done.rows_affected() > 0)
+/// Revokes an agent; answers its device, or `None` when there is no such agent or it is revoked already.
+pub async fn revoke_agent(db: &mut PgConnection, id: Uuid, now: Time) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "update agent set revoked_at = $2 where id = $1 and revoked_at is null returning device_id",
+        id,
+        now as _,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whose a device is at that moment.
+pub async fn find_holder(db: &mut PgConnection, device_id: Uuid, at: Time) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select person_id from device_assignment where device_id = $1 and period @> $2::timestamptz",
+        device_id,
+        at as _,
+    )
+    .fetch_optional(db)
+    .await
 }
 
 pub struct FleetRow {

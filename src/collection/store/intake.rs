@@ -74,6 +74,18 @@ pub async fn lock_chains(db: &mut PgConnection, agents: &[Uuid], boots: &[Uuid])
     .await
 }
 
+/// How far all runs of each agent reach together.
+pub async fn list_covered(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<(Uuid, Time)>> {
+    let rows = sqlx::query!(
+        r#"select agent_id, max(covered_until) as "covered_until!" from agent_chain
+           where agent_id = any($1) group by agent_id"#,
+        agents,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|r| (r.agent_id, r.covered_until)).collect())
+}
+
 #[derive(Default)]
 pub struct ChainColumns {
     pub agent_id: Vec<Uuid>,
@@ -110,6 +122,8 @@ pub struct KnownReport {
     pub hash: Vec<u8>,
     pub prev_hash: Option<Vec<u8>>,
     pub received_at: Time,
+    pub window_start: Time,
+    pub window_end: Time,
 }
 
 /// Reports already kept at these places of chains.
@@ -121,7 +135,8 @@ pub async fn find_reports(
 ) -> Result<Vec<KnownReport>> {
     sqlx::query_as!(
         KnownReport,
-        r#"select r.agent_id, r.boot_id, r.seq, r.hash, r.prev_hash, r.received_at
+        r#"select r.agent_id, r.boot_id, r.seq, r.hash, r.prev_hash, r.received_at,
+                  r.window_start, r.window_end
            from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as k (agent_id, boot_id, seq)
            join collection_report r on r.agent_id = k.agent_id and r.boot_id = k.boot_id and r.seq = k.seq"#,
         agents,
@@ -166,29 +181,25 @@ pub struct ReportColumns {
     pub produced_at: Vec<Time>,
     pub window_start: Vec<Time>,
     pub window_end: Vec<Time>,
+    pub received_at: Vec<Time>,
     pub skewed: Vec<bool>,
     pub person_id: Vec<Option<Uuid>>,
     /// JSON as text: a tree of values would be built only to be written out again.
     pub items: Vec<String>,
 }
 
-pub async fn insert_reports(
-    db: &mut PgConnection,
-    day: Day,
-    received_at: Time,
-    c: &ReportColumns,
-) -> Result<()> {
+pub async fn insert_reports(db: &mut PgConnection, day: Day, c: &ReportColumns) -> Result<()> {
     sqlx::query!(
         "insert into collection_report (received_day, received_at, agent_id, boot_id, seq, report_id, hash, prev_hash,
                                         produced_at, window_start, window_end, skewed, person_id, items)
-         select $1, $2, r.agent_id, r.boot_id, r.seq, r.report_id, r.hash, r.prev_hash, r.produced_at, r.window_start,
-                r.window_end, r.skewed, r.person_id, r.items::jsonb
-         from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[], $9::timestamptz[],
-                     $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::text[])
-              as r (agent_id, boot_id, seq, report_id, hash, prev_hash, produced_at, window_start, window_end, skewed,
-                    person_id, items)",
+         select $1, r.received_at, r.agent_id, r.boot_id, r.seq, r.report_id, r.hash, r.prev_hash, r.produced_at,
+                r.window_start, r.window_end, r.skewed, r.person_id, r.items::jsonb
+         from unnest($2::timestamptz[], $3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::bytea[], $8::bytea[],
+                     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::uuid[], $14::text[])
+              as r (received_at, agent_id, boot_id, seq, report_id, hash, prev_hash, produced_at, window_start,
+                    window_end, skewed, person_id, items)",
         day as _,
-        received_at as _,
+        &c.received_at as _,
         &c.agent_id,
         &c.boot_id,
         &c.seq,
@@ -229,12 +240,10 @@ pub struct DailyColumns {
     pub reports: Vec<i32>,
 }
 
-/// Adds to the daily sums; rows come sorted by key, so that two writers can't wait for each other. Answers
-/// each row's sum of the day, in no order; nothing unless `answer`, since it is a row for each counter.
-pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns, answer: bool) -> Result<Vec<DailySum>> {
-    sqlx::query_as!(
-        DailySum,
-        r#"with done as (insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
+/// Adds to the daily sums; rows come sorted by key, so that two writers can't wait for each other.
+pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns) -> Result<()> {
+    sqlx::query!(
+        "insert into collection_daily (person_id, day, agent_id, category, source, granularity, purpose,
                 destination_host, recipient, country, collected, collected_bytes, forwarded, forwarded_bytes, dropped,
                 first_observed, last_observed, reports)
          select * from unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -249,10 +258,7 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns, answer: bool)
              dropped = collection_daily.dropped + excluded.dropped,
              first_observed = least(collection_daily.first_observed, excluded.first_observed),
              last_observed = greatest(collection_daily.last_observed, excluded.last_observed),
-             reports = collection_daily.reports + excluded.reports
-         returning person_id, agent_id, category, source, collected, first_observed, last_observed)
-         select person_id as "person_id!", agent_id as "agent_id!", category as "category!", source as "source!",
-                collected as "collected!", first_observed, last_observed from done where $19"#,
+             reports = collection_daily.reports + excluded.reports",
         &c.person_id,
         &c.day as _,
         &c.agent_id,
@@ -271,20 +277,47 @@ pub async fn upsert_daily(db: &mut PgConnection, c: &DailyColumns, answer: bool)
         &c.first_observed as &[Option<Time>],
         &c.last_observed as &[Option<Time>],
         &c.reports,
-        answer,
     )
-    .fetch_all(db)
-    .await
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
-pub struct DailySum {
+/// Person, day and category whose sums are asked for.
+#[derive(Default)]
+pub struct DayColumns {
+    pub person_id: Vec<Uuid>,
+    pub day: Vec<Day>,
+    pub category: Vec<String>,
+}
+
+pub struct DaySum {
     pub person_id: Uuid,
+    /// One of the agents that reported it.
     pub agent_id: Uuid,
     pub category: String,
-    pub source: String,
+    pub program: String,
     pub collected: i64,
     pub first_observed: Option<Time>,
     pub last_observed: Option<Time>,
+}
+
+/// Sums of these days by program, over all agents, versions and destinations.
+pub async fn sum_days(db: &mut PgConnection, c: &DayColumns) -> Result<Vec<DaySum>> {
+    sqlx::query_as!(
+        DaySum,
+        r#"select d.person_id, (array_agg(d.agent_id order by d.agent_id))[1] as "agent_id!", d.category,
+                  split_part(d.source, '/', 1) as "program!", sum(d.collected)::bigint as "collected!",
+                  min(d.first_observed) as first_observed, max(d.last_observed) as last_observed
+           from unnest($1::uuid[], $2::date[], $3::text[]) as k (person_id, day, category)
+           join collection_daily d on d.person_id = k.person_id and d.day = k.day and d.category = k.category
+           group by d.person_id, d.day, d.category, split_part(d.source, '/', 1)"#,
+        &c.person_id,
+        &c.day as _,
+        &c.category,
+    )
+    .fetch_all(db)
+    .await
 }
 
 #[derive(Default)]

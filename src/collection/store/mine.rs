@@ -59,16 +59,18 @@ pub async fn list_daily(
 
 pub struct CoverageRow {
     pub day: Day,
+    pub device_id: Uuid,
     pub category: String,
     pub seconds: i64,
 }
 
-/// Seconds watched by day and category: the most that any single agent watched.
+/// Seconds watched by day, device and category: the most that any single agent of the device watched.
 pub async fn list_coverage(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<Vec<CoverageRow>> {
     sqlx::query_as!(
         CoverageRow,
-        r#"select day, category, max(seconds) as "seconds!" from coverage_daily
-           where person_id = $1 and day >= $2 group by day, category"#,
+        r#"select c.day, g.device_id, c.category, max(c.seconds) as "seconds!"
+           from coverage_daily c join agent g on g.id = c.agent_id
+           where c.person_id = $1 and c.day >= $2 group by c.day, g.device_id, c.category"#,
         person_id,
         since as _,
     )
@@ -97,6 +99,7 @@ pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec
 }
 
 pub struct DeviceRow {
+    pub device_id: Uuid,
     pub label: String,
     pub from: Time,
     pub to: Option<Time>,
@@ -109,10 +112,11 @@ pub struct DeviceRow {
 pub async fn list_devices(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<DeviceRow>> {
     sqlx::query_as!(
         DeviceRow,
-        r#"select d.label, lower(a.period) as "from!", upper(a.period) as "to", g.software as "software?",
+        r#"select d.id as device_id, d.label, lower(a.period) as "from!", upper(a.period) as "to", g.software as "software?",
                   g.last_seen_at, g.revoked_at
            from device_assignment a join device d on d.id = a.device_id
-           left join agent g on g.device_id = d.id
+           -- What its agents do under the next person's name is the next person's.
+           left join agent g on g.device_id = d.id and upper_inf(a.period)
            where a.person_id = $1 order by lower(a.period) desc, g.enrolled_at"#,
         person_id,
     )

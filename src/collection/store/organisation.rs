@@ -26,7 +26,7 @@ pub async fn count_observed(db: &mut PgConnection, from: Day, to: Day) -> Result
     sqlx::query_as!(
         ObservedRow,
         r#"select category, count(distinct person_id) as "people!" from collection_daily
-           where day >= $1 and day < $2 and collected > 0 group by category"#,
+           where day >= $1 and day < $2 and collected + forwarded + dropped > 0 group by category"#,
         from as _,
         to as _,
     )

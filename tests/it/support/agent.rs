@@ -43,7 +43,8 @@ impl Agent {
 
     /// An agent whose device is this person's from now on.
     pub async fn of(app: &TestApp, person: Uuid) -> Self {
-        let agent = Self::enrol(app, &format!("laptop of {person}")).await;
+        let number = u32::from_be_bytes(app.state.random.bytes());
+        let agent = Self::enrol(app, &format!("laptop {number:08x} of {person}")).await;
         collection::assign(&app.state, None, agent.device_id, person).await.expect("assigned");
         agent
     }
@@ -85,7 +86,7 @@ pub fn minute(n: i64) -> String {
 pub fn item(category: &str, granularity: &str, count: u32, minutes: (i64, i64)) -> Value {
     let mut item = json!({
         "category": category, "granularity": granularity, "source": "acme-agent/4.2",
-        "collected": { "count": count, "bytes": count * 10 },
+        "collected": { "count": count, "bytes": u64::from(count) * 10 },
     });
     if count > 0 {
         item["first_observed"] = json!(minute(minutes.0));
