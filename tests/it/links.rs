@@ -101,3 +101,36 @@ async fn the_first_link_makes_the_first_administrator() {
     first.post(path, &fields).await.assert_status(410);
     assert_eq!(identity::first_run_link(&app.state).await.expect("a query"), None);
 }
+
+#[tokio::test]
+async fn older_first_links_make_no_second_administrator() {
+    let app = TestApp::new().await;
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let link = identity::first_run_link(&app.state).await.expect("a query").expect("a link");
+        paths.push(link.strip_prefix(&app.state.config.base_url).expect("our own address").to_owned());
+    }
+    // As a server of before left them: every link open.
+    sqlx::query("update one_time_link set used_at = null").execute(&app.state.db).await.expect("an update");
+    let set_up = async |path: &str, email: &str| {
+        let fields = [("name", "Root"), ("email", email), ("password", PASSWORD), ("again", PASSWORD)];
+        app.visitor().post(path, &fields).await.status
+    };
+    let (one, two) =
+        tokio::join!(set_up(&paths[0], "one@example.com"), set_up(&paths[1], "two@example.com"));
+    assert_eq!((one.min(two), one.max(two)), (303, 410));
+    assert_eq!(app.count("person_role where role = 'administrator'").await, 1);
+    assert_eq!(app.count("one_time_link where used_at is null").await, 0);
+}
+
+#[tokio::test]
+async fn an_administrator_made_meanwhile_ends_the_first_link() {
+    let app = TestApp::new().await;
+    let link = identity::first_run_link(&app.state).await.expect("a query").expect("a link");
+    let path = link.strip_prefix(&app.state.config.base_url).expect("our own address");
+    app.person("root@example.com", &[Role::Administrator]).await;
+    let fields =
+        [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD), ("again", PASSWORD)];
+    app.visitor().post(path, &fields).await.assert_status(410);
+    assert_eq!(app.count("person where email = 'eve@example.com'").await, 0);
+}
