@@ -134,3 +134,15 @@ async fn an_administrator_made_meanwhile_ends_the_first_link() {
     app.visitor().post(path, &fields).await.assert_status(410);
     assert_eq!(app.count("person where email = 'eve@example.com'").await, 0);
 }
+
+#[tokio::test]
+async fn a_new_first_link_ends_the_one_before() {
+    let app = TestApp::new().await;
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let link = identity::first_run_link(&app.state).await.expect("a query").expect("a link");
+        links.push(link.strip_prefix(&app.state.config.base_url).expect("our own address").to_owned());
+    }
+    app.visitor().get(&links[0]).await.assert_status(410);
+    app.visitor().get(&links[1]).await.assert_status(200);
+}

@@ -136,12 +136,15 @@ async fn locked_link(
         .ok_or_else(gone)
 }
 
-/// A link for first-run set-up, when there is no administrator yet; `None` otherwise.
+/// A link for first-run set-up, when there is no administrator yet; `None` otherwise. Those printed before
+/// end with it: an old terminal's or log's line must not hand the server over.
 pub async fn first_run_link(state: &AppState) -> Result<Option<String>> {
     let mut tx = state.db.begin().await?;
+    store::lock_set_up(&mut tx).await?;
     if store::count_administrators(&mut tx, None).await? > 0 {
         return Ok(None);
     }
+    store::void_set_up_links(&mut tx, state.clock.now()).await?;
     let link = issue_link(&mut tx, state, "setup", None, 24).await?;
     tx.commit().await?;
     Ok(Some(link))
