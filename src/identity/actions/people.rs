@@ -144,6 +144,7 @@ pub async fn invite_again(state: &AppState, viewer: &Viewer, id: Uuid) -> Result
             "This account needs no invitation: it has a password or is deactivated.",
         ));
     }
+    store::void_links_of(&mut tx, id, state.clock.now()).await?;
     send_invitation(&mut tx, state, id).await?;
     let entry = audit::Entry { action: "person.invited", subject: Some(id), object: None, reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
@@ -186,8 +187,36 @@ pub async fn update(state: &AppState, viewer: &Viewer, id: Uuid, person: &NewPer
     store::set_roles(&mut tx, id, &roles, state.clock.now()).await?;
     let entry = audit::Entry { action: "person.changed", subject: Some(id), object: None, reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    email_changed(&mut tx, state, viewer, &before, &email, None).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// What a new address brings with it, if it is one: links in the old mailbox end, and the old address is
+/// told, since whoever can change an address can take the account.
+pub(super) async fn email_changed(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    before: &store::PersonSummary,
+    email: &str,
+    reason: Option<&str>,
+) -> Result<()> {
+    if before.email == email {
+        return Ok(());
+    }
+    store::void_links_of(db, before.id, state.clock.now()).await?;
+    let entry = audit::Entry { action: "email.changed", subject: Some(before.id), object: None, reason };
+    audit::record(db, state, viewer, Role::Administrator, entry).await?;
+    // The new address isn't named: the old one may have been somebody else's.
+    let body = format!(
+        "Hello {},\n\nthe e-mail address of your Daylight account at {} was changed by an administrator. \
+         Links that were sent to this address no longer work.\n\n\
+         If you didn't expect this, ask whoever runs Daylight where you work.\n",
+        before.name, state.config.organisation
+    );
+    let subject = "The e-mail address of your account was changed";
+    outbox::enqueue(db, state, Some(before.id), &before.email, subject, &body).await
 }
 
 async fn keep_an_administrator(
