@@ -195,3 +195,31 @@ async fn many_leavers_must_be_meant_and_the_importer_stays() {
     assert_eq!(app.count("person where deactivated_at is not null").await, 9);
     admin.get("/people").await.assert_status(200);
 }
+
+#[tokio::test]
+async fn a_leavers_devices_are_nobodys_from_then_on() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let path = dry_run(&admin, "email,name\nada@example.com,Ada\nbob@example.com,Bob\n").await;
+    admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+    sqlx::raw_sql(
+        "insert into device select gen_random_uuid(), email, created_at from person where on_roll;
+         insert into device_assignment select gen_random_uuid(), d.id, p.id, tstzrange(p.created_at, null)
+         from person p join device d on d.label = p.email",
+    )
+    .execute(&app.state.db)
+    .await
+    .expect("a device each");
+    app.state.clock.advance(3600);
+    let ada: uuid::Uuid = sqlx::query_scalar("select id from person where email = 'ada@example.com'")
+        .fetch_one(&app.state.db)
+        .await
+        .expect("Ada");
+    let ended = "device_assignment where upper(period) = '2026-11-02T10:00Z'";
+    admin.post(&format!("/people/{ada}/deactivate"), &[]).await.assert_status(303);
+    assert_eq!(app.count(ended).await, 1);
+    let path = dry_run(&admin, "email,name\ncyd@example.com,Cyd\n").await;
+    admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+    assert_eq!(app.count(ended).await, 2);
+    assert_eq!(app.count("audit_entry where action = 'device.released' and object_id is not null").await, 2);
+}

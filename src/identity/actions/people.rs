@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::links::issue_link;
 use crate::app::AppState;
-use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity::model;
 use crate::identity::store::{self, PersonFields};
@@ -232,16 +231,14 @@ async fn keep_an_administrator(
     }
 }
 
-/// Deactivates an account: its sessions end, nothing is deleted.
+/// Deactivates an account: its sessions and links end, its devices are nobody's; nothing is deleted.
 pub async fn deactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> {
     let mut tx = state.db.begin().await?;
     let person = store::find_person(&mut tx, id).await?.ok_or(Error::NotFound)?;
     if person.roles.iter().any(|r| r == "administrator") {
         keep_an_administrator(&mut tx, id, Error::conflict).await?;
     }
-    set_active(&mut tx, state, id, false).await?;
-    let entry = audit::Entry { action: "person.deactivated", subject: Some(id), object: None, reason: None };
-    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    set_active(&mut tx, state, viewer, id, false, None).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -250,23 +247,36 @@ pub async fn deactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<(
 pub async fn reactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> {
     let mut tx = state.db.begin().await?;
     store::find_person(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    set_active(&mut tx, state, id, true).await?;
-    let entry = audit::Entry { action: "person.reactivated", subject: Some(id), object: None, reason: None };
-    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    set_active(&mut tx, state, viewer, id, true, None).await?;
     tx.commit().await?;
     Ok(())
 }
 
+/// Deactivates or reactivates, and records it.
 pub(super) async fn set_active(
     db: &mut PgConnection,
     state: &AppState,
+    viewer: &Viewer,
     id: Uuid,
     active: bool,
+    reason: Option<&str>,
 ) -> Result<()> {
-    let at: Option<Time> = (!active).then(|| state.clock.now());
-    store::set_deactivated(db, id, at).await?;
-    if !active {
-        store::delete_sessions_of(db, id, None).await?;
+    let now = state.clock.now();
+    store::set_deactivated(db, id, (!active).then_some(now)).await?;
+    let action = if active { "person.reactivated" } else { "person.deactivated" };
+    let entry = audit::Entry { action, subject: Some(id), object: None, reason };
+    audit::record(db, state, viewer, Role::Administrator, entry).await?;
+    if active {
+        return Ok(());
+    }
+    store::delete_sessions_of(db, id, None).await?;
+    // Else they would work again once the account does.
+    store::void_links_of(db, id, now).await?;
+    // Whoever gets the machine next is somebody else: what it reports from now on isn't about the leaver.
+    for device in store::end_assignments_of(db, id, now).await? {
+        let entry =
+            audit::Entry { action: "device.released", subject: Some(id), object: Some(device), reason };
+        audit::record(db, state, viewer, Role::Administrator, entry).await?;
     }
     Ok(())
 }

@@ -62,12 +62,10 @@ pub async fn apply_roll(state: &AppState, viewer: &Viewer, id: Uuid, drastic_is_
     }
     for member in &plan.reactivated {
         change(&mut tx, state, viewer, member.id, &member.row).await?;
-        set_active(&mut tx, state, member.id, true).await?;
-        record(&mut tx, state, viewer, "person.reactivated", member.id).await?;
+        set_active(&mut tx, state, viewer, member.id, true, Some(BY_ROLL)).await?;
     }
     for (person_id, _) in &plan.deactivated {
-        set_active(&mut tx, state, *person_id, false).await?;
-        record(&mut tx, state, viewer, "person.deactivated", *person_id).await?;
+        set_active(&mut tx, state, viewer, *person_id, false, Some(BY_ROLL)).await?;
     }
     let numbers = [plan.added.len(), plan.changed.len(), plan.deactivated.len(), plan.reactivated.len()];
     let counts = numbers.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
