@@ -223,3 +223,40 @@ async fn a_leavers_devices_are_nobodys_from_then_on() {
     assert_eq!(app.count(ended).await, 2);
     assert_eq!(app.count("audit_entry where action = 'device.released' and object_id is not null").await, 2);
 }
+
+#[tokio::test]
+async fn what_a_roll_leaves_out_stays_as_it_is() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let import = async |file: &str| {
+        let path = dry_run(&admin, file).await;
+        let plan = admin.get(&path).await.assert_status(200).select("section li");
+        admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+        plan
+    };
+    import(
+        "email,name,employee_number,department,jurisdiction,time_zone\n\
+         ada@example.com,Ada,1001,Logistics,de,Europe/Berlin\n\
+         bob@example.com,Bob,,,,\n",
+    )
+    .await;
+    let on_file = async || -> Vec<(String, Option<String>, Option<String>, String, Option<String>)> {
+        sqlx::query_as(
+            "select p.name, employee_number, d.name, jurisdiction, time_zone
+             from person p left join department d on d.id = department_id where on_roll order by p.email",
+        )
+        .fetch_all(&app.state.db)
+        .await
+        .expect("the roll")
+    };
+    let ada = |name: &str| {
+        let text = |t: &str| Some(t.to_owned());
+        (name.to_owned(), text("1001"), text("Logistics"), "DE".to_owned(), text("Europe/Berlin"))
+    };
+    assert_eq!(on_file().await, [ada("Ada"), ("Bob".to_owned(), None, None, "EU".to_owned(), None)]);
+    assert!(import("email,name\nada@example.com,Ada\nbob@example.com,Bob\n").await.is_empty());
+    let file = "email,name,employee_number,department,jurisdiction,time_zone\n\
+                ada@example.com,Ada O,,,,\nbob@example.com,Bob,,,,\n";
+    assert_eq!(import(file).await, ["Ada O: name"]);
+    assert_eq!(on_file().await[0], ada("Ada O"));
+}

@@ -93,7 +93,7 @@ async fn join(db: &mut PgConnection, state: &AppState, row: &RollRow) -> Result<
         name: &row.name,
         employee_number: row.employee_number.as_deref(),
         department: row.department.as_deref(),
-        jurisdiction: &row.jurisdiction,
+        jurisdiction: row.jurisdiction.as_deref().unwrap_or_default(),
         time_zone: row.time_zone.as_deref(),
         roles: &[Role::Worker],
         on_roll: true,
@@ -117,7 +117,7 @@ async fn change(
         name: &row.name,
         employee_number: row.employee_number.as_deref().or(before.employee_number.as_deref()),
         department_id: department(db, state, row.department.as_deref()).await?.or(before.department_id),
-        jurisdiction: &row.jurisdiction,
+        jurisdiction: row.jurisdiction.as_deref().unwrap_or(&before.jurisdiction),
         time_zone: row.time_zone.as_deref().or(before.time_zone.as_deref()),
         on_roll: true,
     };

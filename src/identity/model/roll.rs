@@ -15,7 +15,7 @@ pub struct RollRow {
     pub name: String,
     pub employee_number: Option<String>,
     pub department: Option<String>,
-    pub jurisdiction: String,
+    pub jurisdiction: Option<String>,
     pub time_zone: Option<String>,
 }
 
@@ -104,8 +104,8 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         } else if name.chars().count() > 200 {
             errors.push(fault(line, "the name is longer than 200 characters".into()));
         }
-        let jurisdiction = cell("jurisdiction").unwrap_or_else(|| "EU".into()).to_uppercase();
-        if !JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
+        let jurisdiction = cell("jurisdiction").map(|code| code.to_uppercase());
+        if jurisdiction.as_ref().is_some_and(|j| !JURISDICTIONS.iter().any(|(code, _)| code == j)) {
             let known: Vec<&str> = JURISDICTIONS.iter().map(|(code, _)| *code).collect();
             errors.push(fault(line, format!("the jurisdiction is none of {}", known.join(", "))));
         }
@@ -235,7 +235,7 @@ impl OnFile {
             (self.name != row.name, "name"),
             (other(&row.employee_number, &self.employee_number), "employee number"),
             (other(&row.department, &self.department), "department"),
-            (self.jurisdiction != row.jurisdiction, "law that applies"),
+            (row.jurisdiction.as_ref().is_some_and(|j| *j != self.jurisdiction), "law that applies"),
             (other(&row.time_zone, &self.time_zone), "time zone"),
             (!self.on_roll, "on the roll from now on"),
         ]
@@ -282,7 +282,7 @@ mod tests {
             name: "N".into(),
             employee_number: None,
             department: None,
-            jurisdiction: "EU".into(),
+            jurisdiction: "DE".into(),
             time_zone: None,
             on_roll,
             active: true,
