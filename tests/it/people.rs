@@ -260,3 +260,43 @@ async fn what_a_roll_leaves_out_stays_as_it_is() {
     assert_eq!(import(file).await, ["Ada O: name"]);
     assert_eq!(on_file().await[0], ada("Ada O"));
 }
+
+#[tokio::test]
+async fn no_text_is_too_strange_for_an_answer() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let person = format!("/people/{}", app.person("ada@example.com", &[Role::Worker]).await);
+    for path in ["/people?q=%00", "/people?q=a%00b", "/people?page=%00", "/link/%00", "/people/%00"] {
+        admin.get(path).await.assert_status(400);
+    }
+    // A percent sign, then two noughts.
+    admin.get("/people?q=%2500").await.assert_status(200);
+    admin.get(&format!("/people?q={}", "x".repeat(20_000))).await.assert_status(200);
+
+    let long = "x".repeat(10_000);
+    for (field, value) in [
+        ("department", long.as_str()),
+        ("department", &long[..101]),
+        ("department", "Sales\tNorth"),
+        ("employee_number", &long),
+        ("employee_number", &long[..65]),
+        ("name", &long),
+        ("email", &long),
+        ("time_zone", &long),
+        ("jurisdiction", &long),
+    ] {
+        let mut typed: Vec<_> = fields("Ada", "new@example.com", "worker").to_vec();
+        typed.retain(|(name, _)| *name != field);
+        typed.push((field, value));
+        for path in ["/people", person.as_str()] {
+            let reply = admin.post(path, &typed).await.assert_status(422);
+            assert_eq!(reply.attributes(".error-summary a", "href"), [format!("#{field}")]);
+        }
+    }
+    let bytes = b"email=a%00b&name=x".to_vec();
+    let kind = "application/x-www-form-urlencoded";
+    admin.post_bytes("/people", kind, &[], bytes).await.assert_status(400);
+    let file = b"email,name,department\nada@example.com,Ada,a\0b\n";
+    let reply = admin.upload("/people/import", "file", "r.csv", file).await.assert_status(422);
+    assert!(reply.select(".error-summary li")[0].starts_with("Line 2: the cell “department”"));
+}

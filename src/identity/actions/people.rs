@@ -80,11 +80,18 @@ pub(super) async fn department(
 fn checked(person: &NewPerson<'_>, by_hand: bool) -> Result<String> {
     let mut errors = FieldErrors::default();
     let email = model::normalise_email(person.email);
-    if person.name.trim().is_empty() || person.name.chars().count() > 200 {
+    let (name, number, department) = (person.name.trim(), person.employee_number, person.department);
+    if name.is_empty() || !model::fits(name, model::NAME_LENGTH) {
         errors.add("name", "Enter a name of at most 200 characters.");
     }
     if email.is_none() {
         errors.add("email", "Enter an e-mail address, such as name@example.com.");
+    }
+    if number.is_some_and(|n| !model::fits(n, model::NUMBER_LENGTH)) {
+        errors.add("employee_number", "Enter at most 64 characters.");
+    }
+    if department.is_some_and(|d| !model::fits(d, model::DEPARTMENT_LENGTH)) {
+        errors.add("department", "Enter at most 100 characters.");
     }
     let jurisdiction = person.jurisdiction;
     if !jurisdiction.is_empty() && !model::JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
