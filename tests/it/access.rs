@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
+use axum::http::Request;
 use daylight::app::route_table;
 use daylight::web::Role;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, logs};
 
 /// Method, path, and who passes the door: `p`ublic, `s`igned in, a program's `t`oken, or roles by their
 /// first letter (`w`orker, `h`r publisher, `r`epresentative, `a`dministrator).
@@ -149,4 +151,16 @@ async fn the_api_is_described_as_it_is() {
         .collect();
     routes.sort();
     assert_eq!(described, routes);
+}
+
+#[tokio::test]
+async fn a_requests_number_is_ours() {
+    logs::capture();
+    let app = TestApp::new().await;
+    let request = Request::get("/api/v1/nowhere").header("x-request-id", "made-up");
+    let reply = app.visitor().send(request, Body::empty()).await.assert_status(404);
+    let id = reply.header("x-request-id");
+    assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+    assert!(!reply.body.contains("made-up") && reply.body.contains(id), "{}", reply.body);
+    assert!(!logs::captured().contains("made-up"));
 }
