@@ -76,8 +76,8 @@ pub fn router(state: AppState) -> Router {
                 .layer(middleware::from_fn(move |request, next| {
                     headers::secure(random.clone(), request, next)
                 }))
-                .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
+                .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -164,3 +164,22 @@ async fn a_requests_number_is_ours() {
     assert!(!reply.body.contains("made-up") && reply.body.contains(id), "{}", reply.body);
     assert!(!logs::captured().contains("made-up"));
 }
+
+#[tokio::test]
+async fn without_a_database_there_is_still_a_page() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    // An error inside is still shown within the viewer's own pages.
+    let page = admin.get("/people/nowhere/at-all").await.assert_status(404);
+    assert!(page.attributes("nav a", "href").contains(&"/people".into()));
+    app.state.db.close().await;
+    for path in ["/people", "/sign-in", "/nowhere"] {
+        let page = admin.get(path).await.assert_status(503);
+        assert_eq!(page.select("h1"), ["Service Unavailable"]);
+        assert!(page.select(".lead")[0].starts_with("The database can't be reached."));
+        assert_eq!(page.header("retry-after"), "5");
+    }
+    let problem = admin.get("/api/v1/register").await.assert_status(503);
+    assert_eq!(problem.header("content-type"), "application/problem+json");
+    admin.get("/healthz").await.assert_status(200);
+}
