@@ -183,3 +183,17 @@ async fn without_a_database_there_is_still_a_page() {
     assert_eq!(problem.header("content-type"), "application/problem+json");
     admin.get("/healthz").await.assert_status(200);
 }
+
+#[tokio::test]
+async fn a_mistyped_address_is_one_that_there_isnt() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    for path in ["/people/x", "/people/import/x", "/people/%FF", "/link/%FF"] {
+        admin.get(path).await.assert_status(404);
+    }
+    for path in ["/people/x", "/people/x/invite", "/people/x/deactivate", "/people/import/x/apply"] {
+        admin.post(path, &[("name", "x")]).await.assert_status(404);
+    }
+    admin.post("/me/sessions/x/end", &[]).await.assert_status(404);
+    admin.post("/outbox/x/show", &[]).await.assert_status(404);
+}
