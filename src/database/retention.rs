@@ -11,13 +11,9 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     let day_ago = now.plus_days(-1);
     sqlx::query!("delete from sign_in_failure where at < $1", day_ago as _).execute(&mut *db).await?;
     // One that lies idle for half a day no longer signs anybody in (`identity`): it has expired as well.
-    sqlx::query!(
-        "delete from session where expires_at < $1 or last_seen_at < $2",
-        now as _,
-        day_ago as _,
-    )
-    .execute(&mut *db)
-    .await?;
+    sqlx::query!("delete from session where expires_at < $1 or last_seen_at < $2", now as _, day_ago as _,)
+        .execute(&mut *db)
+        .await?;
     let month_ago = now.plus_days(-30);
     sqlx::query!("delete from one_time_link where expires_at < $1", month_ago as _).execute(&mut *db).await?;
     sqlx::query!("delete from enrolment where expires_at < $1", month_ago as _).execute(&mut *db).await?;

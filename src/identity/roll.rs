@@ -1,8 +1,8 @@
 //! The roll's import: a CSV file, a dry run that changes nothing, and a button that applies it.
 
 use askama::Template;
-use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::State;
+use axum::extract::multipart::{Multipart, MultipartError};
 use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;

@@ -165,8 +165,7 @@ impl Page {
     }
 
     pub fn set_viewer(&mut self, viewer: Option<Viewer>, state: &AppState) {
-        self.zone =
-            viewer.as_ref().map_or_else(|| state.config.time_zone.clone(), |v| v.time_zone.clone());
+        self.zone = viewer.as_ref().map_or_else(|| state.config.time_zone.clone(), |v| v.time_zone.clone());
         self.viewer = viewer;
     }
 }

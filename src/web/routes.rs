@@ -85,7 +85,8 @@ impl Routes {
         handler: MethodRouter<AppState>,
     ) -> Self {
         let guarded = handler.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-            let checked = readable(&request).and_then(|()| access.check(request.extensions().get::<Viewer>()));
+            let checked =
+                readable(&request).and_then(|()| access.check(request.extensions().get::<Viewer>()));
             let mut response = match checked {
                 Ok(()) => next.run(request).await,
                 Err(refused) => refused.into_response(),

@@ -36,7 +36,8 @@ async fn a_visitor_is_sent_to_the_sign_in_page_and_somebody_signed_in_is_not() {
 async fn signing_in_leads_to_no_other_site() {
     let app = TestApp::new().await;
     let worker = app.actor(Role::Worker).await;
-    for next in ["%2F%09%2Fevil.example", "%2F%0B%2Fevil.example", "%2F%5Cevil.example", "%2F%2Fevil.example"] {
+    for next in ["%2F%09%2Fevil.example", "%2F%0B%2Fevil.example", "%2F%5Cevil.example", "%2F%2Fevil.example"]
+    {
         let reply = worker.get(&format!("/sign-in?next={next}")).await.assert_status(303);
         assert_eq!(reply.location(), "/", "{next}");
     }

@@ -116,8 +116,7 @@ async fn older_first_links_make_no_second_administrator() {
         let fields = [("name", "Root"), ("email", email), ("password", PASSWORD), ("again", PASSWORD)];
         app.visitor().post(path, &fields).await.status
     };
-    let (one, two) =
-        tokio::join!(set_up(&paths[0], "one@example.com"), set_up(&paths[1], "two@example.com"));
+    let (one, two) = tokio::join!(set_up(&paths[0], "one@example.com"), set_up(&paths[1], "two@example.com"));
     assert_eq!((one.min(two), one.max(two)), (303, 410));
     assert_eq!(app.count("person_role where role = 'administrator'").await, 1);
     assert_eq!(app.count("one_time_link where used_at is null").await, 0);
@@ -129,8 +128,7 @@ async fn an_administrator_made_meanwhile_ends_the_first_link() {
     let link = identity::first_run_link(&app.state).await.expect("a query").expect("a link");
     let path = link.strip_prefix(&app.state.config.base_url).expect("our own address");
     app.person("root@example.com", &[Role::Administrator]).await;
-    let fields =
-        [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD), ("again", PASSWORD)];
+    let fields = [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD), ("again", PASSWORD)];
     app.visitor().post(path, &fields).await.assert_status(410);
     assert_eq!(app.count("person where email = 'eve@example.com'").await, 0);
 }

@@ -96,7 +96,8 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         if record.iter().all(str::is_empty) {
             continue;
         }
-        let problems: Vec<String> = columns.iter().zip(&record).filter_map(|(c, v)| cell_problem(c, v)).collect();
+        let problems: Vec<String> =
+            columns.iter().zip(&record).filter_map(|(c, v)| cell_problem(c, v)).collect();
         if !problems.is_empty() {
             errors.extend(problems.into_iter().map(|message| fault(line, message)));
             continue;
