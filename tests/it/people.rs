@@ -224,6 +224,9 @@ async fn a_leavers_devices_are_nobodys_from_then_on() {
     assert_eq!(app.count("audit_entry where action = 'device.released' and object_id is not null").await, 2);
 }
 
+/// Name, number, department, jurisdiction, time zone.
+type OnFile = (String, Option<String>, Option<String>, String, Option<String>);
+
 #[tokio::test]
 async fn what_a_roll_leaves_out_stays_as_it_is() {
     let app = TestApp::new().await;
@@ -240,7 +243,7 @@ async fn what_a_roll_leaves_out_stays_as_it_is() {
          bob@example.com,Bob,,,,\n",
     )
     .await;
-    let on_file = async || -> Vec<(String, Option<String>, Option<String>, String, Option<String>)> {
+    let on_file = async || -> Vec<OnFile> {
         sqlx::query_as(
             "select p.name, employee_number, d.name, jurisdiction, time_zone
              from person p left join department d on d.id = department_id where on_roll order by p.email",
