@@ -23,6 +23,8 @@ use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
 use crate::{audit, collection, identity, outbox, register, site};
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
@@ -59,7 +61,6 @@ pub fn route_table() -> Vec<RouteEntry> {
 
 /// The whole server as one service.
 pub fn router(state: AppState) -> Router {
-    let request_id = HeaderName::from_static("x-request-id");
     let random = state.random.clone();
     let (router, _) = all_routes().into_parts();
     router
@@ -68,14 +69,15 @@ pub fn router(state: AppState) -> Router {
         .layer(
             // From the outside in.
             ServiceBuilder::new()
-                .layer(SetRequestIdLayer::new(request_id.clone(), Ids(state.clone())))
-                .layer(PropagateRequestIdLayer::new(request_id))
+                .map_request(without_its_own_id)
+                .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(state.clone())))
+                .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
                 .layer(middleware::from_fn(move |request, next| {
                     headers::secure(random.clone(), request, next)
                 }))
-                .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
+                .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -103,6 +105,12 @@ fn log(response: &Response, latency: Duration, _: &tracing::Span) {
     let route = response.extensions().get::<routes::Pattern>().map_or("-", |pattern| pattern.0);
     let millis = latency.as_millis() as u64;
     tracing::info!(status, route, millis, "answered");
+}
+
+/// A request's id is ours: one that a client made up could stand for another request in the log.
+fn without_its_own_id(mut request: Request) -> Request {
+    request.headers_mut().remove(REQUEST_ID);
+    request
 }
 
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -65,8 +65,25 @@ impl From<sqlx::Error> for Error {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The database is busy. Please try again in a moment.".into(),
             ),
+            gone if is_gone(&gone) => {
+                // Its text names a host or a socket at most.
+                tracing::error!(error = ?InternalCause(&anyhow::Error::new(gone)), "the database can't be reached");
+                let text = "The database can't be reached. Please try again in a moment.";
+                Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, text.into())
+            }
             other => Error::Internal(anyhow::Error::new(other).context("database")),
         }
+    }
+}
+
+/// Whether there is no talking to the database: it is stopping, starting, full, or not there.
+fn is_gone(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(db) => {
+            db.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
     }
 }
 
@@ -160,6 +177,9 @@ impl IntoResponse for Error {
         }
         let mut response = status.into_response();
         response.extensions_mut().insert(problem);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         response
     }
 }

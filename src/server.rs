@@ -106,7 +106,7 @@ async fn open_state(config: Config, options: PgConnectOptions) -> Result<AppStat
 /// `daylight serve`
 pub fn serve(config: Config) -> Result<ExitCode, StartError> {
     start_logging(&config);
-    let (options, embedded) = open_database(&config)?;
+    let (options, mut embedded) = open_database(&config)?;
     let result = runtime()?.block_on(async {
         let listener = listen(&config).await?;
         let state = open_state(config, options).await?;
@@ -114,7 +114,7 @@ pub fn serve(config: Config) -> Result<ExitCode, StartError> {
             println!("No administrator yet. Open this address within 24 hours to make one:\n\n  {link}\n");
         }
         println!("Daylight is at {}", state.config.base_url);
-        run(state, listener).await
+        run(state, listener, embedded.as_mut()).await
     });
     drop(embedded);
     result
@@ -130,7 +130,7 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
     config.demo = true;
     demo::dress(&mut config);
     start_logging(&config);
-    let (options, embedded) = open_database(&config)?;
+    let (options, mut embedded) = open_database(&config)?;
     let result = runtime()?.block_on(async {
         let listener = listen(&config).await?;
         if fresh {
@@ -142,7 +142,7 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
         demo::fill(&state).await?;
         demo::print_links(&state).await?;
         tokio::spawn(demo::keep_reporting(state.clone()));
-        run(state, listener).await
+        run(state, listener, embedded.as_mut()).await
     });
     drop(embedded);
     result
@@ -183,8 +183,21 @@ async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     listener.map_err(|e| StartError::Other(format!("LISTEN: {} can't be listened on: {e}", config.listen)))
 }
 
-/// Serves until a signal; then answers what is under way, for ten seconds at most.
-async fn run(state: AppState, listener: TcpListener) -> Result<ExitCode, StartError> {
+/// Ends when the private Postgres has; never without one.
+async fn database_ended(embedded: Option<&mut Embedded>) {
+    let Some(embedded) = embedded else { return std::future::pending().await };
+    while embedded.is_running() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Serves until a signal; then answers what is under way, for ten seconds at most. Ends with the private
+/// Postgres, too: whatever keeps services running starts both again, and a page couldn't say more.
+async fn run(
+    state: AppState,
+    listener: TcpListener,
+    embedded: Option<&mut Embedded>,
+) -> Result<ExitCode, StartError> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         stop_signal().await;
@@ -202,6 +215,10 @@ async fn run(state: AppState, listener: TcpListener) -> Result<ExitCode, StartEr
     tokio::select! {
         result = async { server.await } => result.map_err(|e| StartError::Other(format!("serving failed: {e}")))?,
         _ = async { let _ = signal.wait_for(|s| *s).await; tokio::time::sleep(Duration::from_secs(10)).await } => {}
+        () = database_ended(embedded) => {
+            eprintln!("daylight: the private Postgres ended while serving, so Daylight ends too; postgres.log in the data folder says why");
+            return Ok(ExitCode::FAILURE);
+        }
     }
     let _ = tokio::time::timeout(Duration::from_secs(5), state.db.close()).await;
     for worker in workers {

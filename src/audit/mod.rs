@@ -63,6 +63,7 @@ pub fn words(action: &str) -> &'static str {
         "person.viewed" => "Your account page was opened",
         "person.created" => "Your account was made",
         "person.changed" => "Your account was changed",
+        "email.changed" => "Your e-mail address was changed",
         "person.deactivated" => "Your account was deactivated",
         "person.reactivated" => "Your account was made active again",
         "person.invited" => "An invitation was sent to you",

@@ -128,6 +128,11 @@ impl Embedded {
         DATABASE
     }
 
+    /// Whether Postgres still runs. It ends by itself when somebody stops it, or the machine is out of memory.
+    pub fn is_running(&mut self) -> bool {
+        self.server.as_mut().is_some_and(Server::is_running)
+    }
+
     /// Ends all connections, lets Postgres write everything down and waits until it is gone.
     pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {

@@ -10,10 +10,13 @@ const BODY_DAYS: i64 = 7;
 pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     let day_ago = now.plus_days(-1);
     sqlx::query!("delete from sign_in_failure where at < $1", day_ago as _).execute(&mut *db).await?;
-    sqlx::query!("delete from session where expires_at < $1", now as _).execute(&mut *db).await?;
-    sqlx::query!("delete from one_time_link where expires_at < $1", now.plus_days(-30) as _)
+    // One that lies idle for half a day no longer signs anybody in (`identity`): it has expired as well.
+    sqlx::query!("delete from session where expires_at < $1 or last_seen_at < $2", now as _, day_ago as _,)
         .execute(&mut *db)
         .await?;
+    let month_ago = now.plus_days(-30);
+    sqlx::query!("delete from one_time_link where expires_at < $1", month_ago as _).execute(&mut *db).await?;
+    sqlx::query!("delete from enrolment where expires_at < $1", month_ago as _).execute(&mut *db).await?;
     sqlx::query!(
         "update roll_import set rows = null where rows is not null and created_at < $1",
         day_ago as _,

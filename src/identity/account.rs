@@ -1,7 +1,7 @@
 //! One's own account: who I am here, where I'm signed in, password and time zone.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Role, Submitted, Viewer, html, see_other};
+use crate::web::{Form, Page, Path, Role, Submitted, Viewer, html, see_other};
 
 #[derive(Template)]
 #[template(path = "identity/account.html")]

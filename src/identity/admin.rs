@@ -2,7 +2,7 @@
 //! and at the list stands in the access log of those concerned.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::web::page::html_invalid;
 use crate::web::problems::encode;
-use crate::web::{Form, Page, Pager, Role, Submitted, Viewer, html, see_other};
+use crate::web::{Form, Page, Pager, Path, Role, Submitted, Viewer, html, see_other};
 
 const PEOPLE_A_PAGE: i64 = 50;
 

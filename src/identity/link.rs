@@ -2,7 +2,7 @@
 //! mail scanners open links; the button uses it up.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
@@ -11,7 +11,7 @@ use super::{actions, model, sessions, store};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::web::page::html_invalid;
-use crate::web::{Form, Page, Submitted, client, html, see_other};
+use crate::web::{Form, Page, Path, Submitted, client, html, see_other};
 
 #[derive(Template)]
 #[template(path = "identity/forgotten.html")]

@@ -1,5 +1,6 @@
 //! Rules about people, passwords and the roll; no I/O.
 
+mod plan;
 mod roll;
 
 use std::collections::HashSet;
@@ -9,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::web::Role;
 
-pub use roll::{OnFile, RollError, RollPlan, RollRow, read_roll};
+pub use plan::{OnFile, RollPlan};
+pub use roll::{RollError, RollRow, read_roll};
 
 /// Days a session lasts at most, and hours it may lie idle.
 pub const SESSION_DAYS: i64 = 14;
@@ -21,6 +23,11 @@ pub const FAILURE_MINUTES: i64 = 15;
 
 /// Mails with a link that one account gets within an hour.
 pub const LINKS_AN_HOUR: i64 = 3;
+
+/// Characters at most; what is longer is a mistake, and an index can't hold it.
+pub const NAME_LENGTH: usize = 200;
+pub const DEPARTMENT_LENGTH: usize = 100;
+pub const NUMBER_LENGTH: usize = 64;
 
 /// Laws the rules know, by ISO 3166 code; EU stands for the GDPR alone.
 pub const JURISDICTIONS: &[(&str, &str)] = &[
@@ -76,6 +83,11 @@ pub fn normalise_email(text: &str) -> Option<String> {
         && email.len() <= 254
         && !email.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\",;".contains(c));
     fine.then_some(email)
+}
+
+/// Whether a text typed into one line is no longer than `limit`, without line breaks and the like.
+pub fn fits(text: &str, limit: usize) -> bool {
+    text.chars().count() <= limit && !text.contains(char::is_control)
 }
 
 /// SHA-256 of a token: what the database keeps of it.

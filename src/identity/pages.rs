@@ -26,10 +26,11 @@ pub struct NextQuery {
     next: Option<String>,
 }
 
-/// A path of ours to go to after signing in; anything else leads to the start page.
+/// A path of ours to go to after signing in; anything else leads to the start page. Browsers drop tabs and
+/// line breaks from an address, and read a backslash as a slash: `/\t/evil.example` is another site.
 fn local_path(next: Option<&str>) -> &str {
-    next.filter(|n| n.starts_with('/') && !n.starts_with("//") && !n.contains(['\\', '\n', '\r']))
-        .unwrap_or("/")
+    let is_strange = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
+    next.filter(|n| n.starts_with('/') && !n.starts_with("//") && !n.contains(is_strange)).unwrap_or("/")
 }
 
 pub async fn sign_in(page: Page, Query(query): Query<NextQuery>) -> Result<Response> {
@@ -90,6 +91,10 @@ mod tests {
         assert_eq!(local_path(Some("/me/collection?x=1")), "/me/collection?x=1");
         for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "evil", ""] {
             assert_eq!(local_path(Some(elsewhere)), "/");
+        }
+        for strange in ['\t', '\n', '\r', '\0', '\u{b}', '\u{7f}', '\u{85}', ' ', '\u{a0}', '\u{2028}'] {
+            assert_eq!(local_path(Some(&format!("/{strange}/evil.example"))), "/");
+            assert_eq!(local_path(Some(&format!("{strange}//evil.example"))), "/");
         }
         assert_eq!(local_path(None), "/");
     }

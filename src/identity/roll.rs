@@ -1,8 +1,8 @@
 //! The roll's import: a CSV file, a dry run that changes nothing, and a button that applies it.
 
 use askama::Template;
+use axum::extract::State;
 use axum::extract::multipart::{Multipart, MultipartError};
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, FieldErrors, Result};
 use crate::web::page::{html_invalid, html_with};
-use crate::web::{Form, Page, Role, Submitted, Viewer, html, see_other};
+use crate::web::{Form, Page, Path, Role, Submitted, Viewer, html, see_other};
 
 /// Bytes of a file; some 20,000 people.
 const FILE_LIMIT: usize = 2 * 1024 * 1024;

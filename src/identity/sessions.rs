@@ -36,7 +36,8 @@ pub fn removal(config: &Config) -> Cookie<'static> {
     cookie
 }
 
-/// Looks the session up and puts the viewer into the request. One query; none for assets and health.
+/// Looks the session up and puts the viewer into the request, and into the answer for the page of an error.
+/// One query; none for assets and health.
 pub async fn load_viewer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let needless = path.starts_with("/static/") || path == "/healthz" || path == "/readyz";
@@ -44,7 +45,10 @@ pub async fn load_viewer(State(state): State<AppState>, mut request: Request, ne
     if let (false, Some(token)) = (needless, token(&jar, &state.config)) {
         match find(&state, &token).await {
             Ok(Some(viewer)) => {
-                request.extensions_mut().insert(viewer);
+                request.extensions_mut().insert(viewer.clone());
+                let mut response = next.run(request).await;
+                response.extensions_mut().insert(viewer);
+                return response;
             }
             Ok(None) => {}
             Err(error) => return error.into_response(),

@@ -2,7 +2,7 @@
 //! that signs somebody in, so it is shown only while no mail server is configured, and never unnoticed.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::store::{self, MailRow, WaitingMail};
 use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, Result};
-use crate::web::{Page, Pager, Role, Viewer, html, see_other};
+use crate::web::{Page, Pager, Path, Role, Viewer, html, see_other};
 
 const MAILS_A_PAGE: i64 = 50;
 

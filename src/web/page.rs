@@ -144,23 +144,29 @@ impl FromRequestParts<AppState> for Page {
 
 impl Page {
     pub fn of(parts: &Parts, state: &AppState) -> Self {
-        let viewer = parts.extensions.get::<Viewer>().cloned();
         let done = parts
             .uri
             .query()
             .and_then(|q| q.split('&').find_map(|pair| pair.strip_prefix("done=")))
             .and_then(|code| DONE.iter().find(|(c, _)| *c == code));
-        Page {
+        let mut page = Page {
             nonce: parts.extensions.get::<Nonce>().map(|n| n.0.clone()).unwrap_or_default(),
-            zone: viewer.as_ref().map_or_else(|| state.config.time_zone.clone(), |v| v.time_zone.clone()),
-            viewer,
+            zone: state.config.time_zone.clone(),
+            viewer: None,
             path: parts.uri.path().to_owned(),
             organisation: state.config.organisation.clone(),
             demo: state.config.demo,
             now: state.clock.now(),
             done: done.map(|(_, words)| *words),
             done_code: done.map(|(code, _)| *code),
-        }
+        };
+        page.set_viewer(parts.extensions.get::<Viewer>().cloned(), state);
+        page
+    }
+
+    pub fn set_viewer(&mut self, viewer: Option<Viewer>, state: &AppState) {
+        self.zone = viewer.as_ref().map_or_else(|| state.config.time_zone.clone(), |v| v.time_zone.clone());
+        self.viewer = viewer;
     }
 }
 

@@ -9,6 +9,7 @@ use tower_http::request_id::RequestId;
 
 use super::page::{Page, html_with, see_other};
 use super::routes::Pattern;
+use super::viewer::Viewer;
 use crate::app::AppState;
 use crate::error::Problem;
 
@@ -21,7 +22,8 @@ struct ErrorPage {
     advice: &'static str,
 }
 
-/// Finishes every refusal and failure; answers that succeeded pass through.
+/// Finishes every refusal and failure; answers that succeeded pass through. It stands outside of what looks
+/// the viewer up, which can fail too: then the page knows nobody.
 pub async fn finish(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let is_api = parts.uri.path().starts_with("/api/");
@@ -51,6 +53,7 @@ pub async fn finish(State(state): State<AppState>, request: Request, next: Next)
         return see_other(&format!("/sign-in?next={}", encode(&target)));
     } else {
         page.done = None;
+        page.set_viewer(response.extensions().get::<Viewer>().cloned(), &state);
         let template = ErrorPage { page, advice: advice(status), problem };
         html_with(status, &template).unwrap_or_else(|_| status.into_response())
     };

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
@@ -85,7 +85,9 @@ impl Routes {
         handler: MethodRouter<AppState>,
     ) -> Self {
         let guarded = handler.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-            let mut response = match access.check(request.extensions().get::<Viewer>()) {
+            let checked =
+                readable(&request).and_then(|()| access.check(request.extensions().get::<Viewer>()));
+            let mut response = match checked {
                 Ok(()) => next.run(request).await,
                 Err(refused) => refused.into_response(),
             };
@@ -105,6 +107,14 @@ impl Routes {
 
     pub fn into_parts(self) -> (Router<AppState>, Vec<RouteEntry>) {
         (self.router, self.table)
+    }
+}
+
+/// Postgres stores no NUL, so nothing has one in its name, and no keyboard types one.
+fn readable(request: &Request) -> Result<(), Error> {
+    match request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00")) {
+        true => Err(Error::Rejected(StatusCode::BAD_REQUEST, "This address could not be read.".into())),
+        false => Ok(()),
     }
 }
 

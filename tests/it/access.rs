@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
+use axum::http::Request;
 use daylight::app::route_table;
 use daylight::web::Role;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, logs};
 
 /// Method, path, and who passes the door: `p`ublic, `s`igned in, a program's `t`oken, or roles by their
 /// first letter (`w`orker, `h`r publisher, `r`epresentative, `a`dministrator).
@@ -149,4 +151,49 @@ async fn the_api_is_described_as_it_is() {
         .collect();
     routes.sort();
     assert_eq!(described, routes);
+}
+
+#[tokio::test]
+async fn a_requests_number_is_ours() {
+    logs::capture();
+    let app = TestApp::new().await;
+    let request = Request::get("/api/v1/nowhere").header("x-request-id", "made-up");
+    let reply = app.visitor().send(request, Body::empty()).await.assert_status(404);
+    let id = reply.header("x-request-id");
+    assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+    assert!(!reply.body.contains("made-up") && reply.body.contains(id), "{}", reply.body);
+    assert!(!logs::captured().contains("made-up"));
+}
+
+#[tokio::test]
+async fn without_a_database_there_is_still_a_page() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    // An error inside is still shown within the viewer's own pages.
+    let page = admin.get("/people/nowhere/at-all").await.assert_status(404);
+    assert!(page.attributes("nav a", "href").contains(&"/people".into()));
+    app.state.db.close().await;
+    for path in ["/people", "/sign-in", "/nowhere"] {
+        let page = admin.get(path).await.assert_status(503);
+        assert_eq!(page.select("h1"), ["Service Unavailable"]);
+        assert!(page.select(".lead")[0].starts_with("The database can't be reached."));
+        assert_eq!(page.header("retry-after"), "5");
+    }
+    let problem = admin.get("/api/v1/register").await.assert_status(503);
+    assert_eq!(problem.header("content-type"), "application/problem+json");
+    admin.get("/healthz").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_mistyped_address_is_one_that_there_isnt() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    for path in ["/people/x", "/people/import/x", "/people/%FF", "/link/%FF"] {
+        admin.get(path).await.assert_status(404);
+    }
+    for path in ["/people/x", "/people/x/invite", "/people/x/deactivate", "/people/import/x/apply"] {
+        admin.post(path, &[("name", "x")]).await.assert_status(404);
+    }
+    admin.post("/me/sessions/x/end", &[]).await.assert_status(404);
+    admin.post("/outbox/x/show", &[]).await.assert_status(404);
 }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use daylight::web::Role;
+use futures_util::future::join_all;
 
 use crate::support::{Actor, PASSWORD, Reply, TestApp};
 
@@ -29,6 +30,17 @@ async fn a_visitor_is_sent_to_the_sign_in_page_and_somebody_signed_in_is_not() {
     assert_eq!(worker.get("/sign-in").await.assert_status(303).location(), "/");
     let reply = visitor.get("/me/access-log?page=2").await.assert_status(303);
     assert_eq!(reply.location(), "/sign-in?next=/me/access-log%3Fpage%3D2");
+}
+
+#[tokio::test]
+async fn signing_in_leads_to_no_other_site() {
+    let app = TestApp::new().await;
+    let worker = app.actor(Role::Worker).await;
+    for next in ["%2F%09%2Fevil.example", "%2F%0B%2Fevil.example", "%2F%5Cevil.example", "%2F%2Fevil.example"]
+    {
+        let reply = worker.get(&format!("/sign-in?next={next}")).await.assert_status(303);
+        assert_eq!(reply.location(), "/", "{next}");
+    }
 }
 
 #[tokio::test]
@@ -111,6 +123,38 @@ async fn guessing_is_slowed_down_for_known_and_unknown_accounts() {
     app.state.clock.advance(15 * 60 + 1);
     sign_in(&app.visitor(), ADA, PASSWORD).await.assert_status(303);
     assert_eq!(app.count("sign_in_failure where at > '2026-11-02T09:10Z'").await, 0);
+}
+
+#[tokio::test]
+async fn guessing_at_the_same_moment_is_slowed_down_as_well() {
+    let app = TestApp::new().await;
+    let ada = app.person_with_password(ADA, &[Role::Worker]).await;
+    let judged = |replies: Vec<Reply>| replies.iter().filter(|r| r.status == 422).count();
+    let guess = async || sign_in(&app.visitor(), ADA, "a wrong guess").await;
+    assert_eq!(judged(join_all((0..80).map(|_| guess())).await), 10);
+
+    app.state.clock.advance(15 * 60 + 1);
+    let here = app.sign_in_as(ada).await;
+    let new = "four kites in the rain";
+    let fields = [("current", "a wrong guess"), ("password", new), ("again", new)];
+    let guess = async || here.post("/me/account/password", &fields).await;
+    assert_eq!(judged(join_all((0..30).map(|_| guess())).await), 10);
+}
+
+#[tokio::test]
+async fn a_flood_of_tries_is_told_to_come_back_later() {
+    let app = TestApp::new().await;
+    app.person_with_password(ADA, &[Role::Worker]).await;
+    let emails: Vec<String> = (0..80).map(|n| format!("nobody{n}@example.com")).collect();
+    let guess = async |email| sign_in(&app.visitor(), email, "a wrong guess").await;
+    let replies = join_all(emails.iter().map(|email| guess(email))).await;
+    let (busy, judged): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 503);
+    assert_eq!((busy.len(), judged.len()), (46, 34));
+    assert!(judged.iter().all(|reply| reply.status == 422));
+    assert_eq!(busy[0].header("retry-after"), "5");
+    assert!(busy[0].select(".lead")[0].starts_with("Many people are signing in just now."));
+    assert_eq!(app.count("sign_in_failure").await, 34, "what isn't judged isn't counted");
+    sign_in(&app.visitor(), ADA, PASSWORD).await.assert_status(303);
 }
 
 #[tokio::test]

@@ -13,4 +13,5 @@ mod packaging;
 mod people;
 mod register;
 mod reports;
+mod serving;
 mod support;

@@ -226,3 +226,27 @@ async fn logs_hold_no_name_no_address_and_no_secret() {
         assert!(line.is_none(), "{secret} in {line:?}");
     }
 }
+
+#[tokio::test]
+async fn secrets_that_ran_out_and_idle_sessions_are_deleted() {
+    let app = TestApp::new().await;
+    let (idle, busy) = (app.person("idle@example.com", &[]).await, app.actor(Role::Worker).await);
+    app.sign_in_as(idle).await;
+    sqlx::raw_sql(
+        "insert into device values (gen_random_uuid(), 'Laptop', '2026-11-02T09:00Z');
+         insert into enrolment (id, secret_hash, device_id, created_at, expires_at)
+         select gen_random_uuid(), '\\x00', id, created_at, created_at + interval '1 day' from device",
+    )
+    .execute(&app.state.db)
+    .await
+    .expect("an enrolment");
+    for _ in 0..5 {
+        app.state.clock.advance(6 * 3600);
+        busy.get("/me/account").await.assert_status(200);
+    }
+    outbox::clean(&app.state).await.expect("a round");
+    assert_eq!((app.count("session").await, app.count("enrolment").await), (1, 1));
+    app.state.clock.advance(30 * 86_400);
+    outbox::clean(&app.state).await.expect("a round");
+    assert_eq!((app.count("session").await, app.count("enrolment").await), (0, 0));
+}

@@ -195,3 +195,111 @@ async fn many_leavers_must_be_meant_and_the_importer_stays() {
     assert_eq!(app.count("person where deactivated_at is not null").await, 9);
     admin.get("/people").await.assert_status(200);
 }
+
+#[tokio::test]
+async fn a_leavers_devices_are_nobodys_from_then_on() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let path = dry_run(&admin, "email,name\nada@example.com,Ada\nbob@example.com,Bob\n").await;
+    admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+    sqlx::raw_sql(
+        "insert into device select gen_random_uuid(), email, created_at from person where on_roll;
+         insert into device_assignment select gen_random_uuid(), d.id, p.id, tstzrange(p.created_at, null)
+         from person p join device d on d.label = p.email",
+    )
+    .execute(&app.state.db)
+    .await
+    .expect("a device each");
+    app.state.clock.advance(3600);
+    let ada: uuid::Uuid = sqlx::query_scalar("select id from person where email = 'ada@example.com'")
+        .fetch_one(&app.state.db)
+        .await
+        .expect("Ada");
+    let ended = "device_assignment where upper(period) = '2026-11-02T10:00Z'";
+    admin.post(&format!("/people/{ada}/deactivate"), &[]).await.assert_status(303);
+    assert_eq!(app.count(ended).await, 1);
+    let path = dry_run(&admin, "email,name\ncyd@example.com,Cyd\n").await;
+    admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+    assert_eq!(app.count(ended).await, 2);
+    assert_eq!(app.count("audit_entry where action = 'device.released' and object_id is not null").await, 2);
+}
+
+/// Name, number, department, jurisdiction, time zone.
+type OnFile = (String, Option<String>, Option<String>, String, Option<String>);
+
+#[tokio::test]
+async fn what_a_roll_leaves_out_stays_as_it_is() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let import = async |file: &str| {
+        let path = dry_run(&admin, file).await;
+        let plan = admin.get(&path).await.assert_status(200).select("section li");
+        admin.post(&format!("{path}/apply"), &[]).await.assert_status(303);
+        plan
+    };
+    import(
+        "email,name,employee_number,department,jurisdiction,time_zone\n\
+         ada@example.com,Ada,1001,Logistics,de,Europe/Berlin\n\
+         bob@example.com,Bob,,,,\n",
+    )
+    .await;
+    let on_file = async || -> Vec<OnFile> {
+        sqlx::query_as(
+            "select p.name, employee_number, d.name, jurisdiction, time_zone
+             from person p left join department d on d.id = department_id where on_roll order by p.email",
+        )
+        .fetch_all(&app.state.db)
+        .await
+        .expect("the roll")
+    };
+    let ada = |name: &str| {
+        let text = |t: &str| Some(t.to_owned());
+        (name.to_owned(), text("1001"), text("Logistics"), "DE".to_owned(), text("Europe/Berlin"))
+    };
+    assert_eq!(on_file().await, [ada("Ada"), ("Bob".to_owned(), None, None, "EU".to_owned(), None)]);
+    assert!(import("email,name\nada@example.com,Ada\nbob@example.com,Bob\n").await.is_empty());
+    let file = "email,name,employee_number,department,jurisdiction,time_zone\n\
+                ada@example.com,Ada O,,,,\nbob@example.com,Bob,,,,\n";
+    assert_eq!(import(file).await, ["Ada O: name"]);
+    assert_eq!(on_file().await[0], ada("Ada O"));
+}
+
+#[tokio::test]
+async fn no_text_is_too_strange_for_an_answer() {
+    let app = TestApp::new().await;
+    let admin = app.actor(Role::Administrator).await;
+    let person = format!("/people/{}", app.person("ada@example.com", &[Role::Worker]).await);
+    for path in ["/people?q=%00", "/people?q=a%00b", "/people?page=%00", "/link/%00", "/people/%00"] {
+        admin.get(path).await.assert_status(400);
+    }
+    // A percent sign, then two noughts.
+    admin.get("/people?q=%2500").await.assert_status(200);
+    admin.get(&format!("/people?q={}", "x".repeat(20_000))).await.assert_status(200);
+
+    let long = "x".repeat(10_000);
+    for (field, value) in [
+        ("department", long.as_str()),
+        ("department", &long[..101]),
+        ("department", "Sales\tNorth"),
+        ("employee_number", &long),
+        ("employee_number", &long[..65]),
+        ("name", &long),
+        ("email", &long),
+        ("time_zone", &long),
+        ("jurisdiction", &long),
+    ] {
+        let mut typed: Vec<_> = fields("Ada", "new@example.com", "worker").to_vec();
+        typed.retain(|(name, _)| *name != field);
+        typed.push((field, value));
+        for path in ["/people", person.as_str()] {
+            let reply = admin.post(path, &typed).await.assert_status(422);
+            assert_eq!(reply.attributes(".error-summary a", "href"), [format!("#{field}")]);
+        }
+    }
+    let bytes = b"email=a%00b&name=x".to_vec();
+    let kind = "application/x-www-form-urlencoded";
+    admin.post_bytes("/people", kind, &[], bytes).await.assert_status(400);
+    let file = b"email,name,department\nada@example.com,Ada,a\0b\n";
+    let reply = admin.upload("/people/import", "file", "r.csv", file).await.assert_status(422);
+    assert!(reply.select(".error-summary li")[0].starts_with("Line 2: the cell “department”"));
+}

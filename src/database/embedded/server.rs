@@ -87,7 +87,7 @@ impl Server {
         let own = self.child.id().to_string();
         let mut told = false;
         while started.elapsed() < READY {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if !self.is_running() {
                 return None;
             }
             let state = server_file(cluster);
@@ -103,13 +103,21 @@ impl Server {
         Some(false)
     }
 
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub(super) fn stop(mut self) {
+        // Once reaped, its number may be another process's.
+        if !self.is_running() {
+            return;
+        }
         // The child isn't reaped before this, so the number can't be another process's.
         let pid = i32::try_from(self.child.id()).map(Pid::from_raw);
         let _ = pid.map(|pid| kill(pid, Signal::SIGINT));
         let deadline = Instant::now() + STOP;
         while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if !self.is_running() {
                 return;
             }
             thread::sleep(POLL);
@@ -198,6 +206,22 @@ pub(super) fn arguments(settings: &Settings, cluster: &Path, socket_dir: &Path) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_died_is_noticed_and_not_stopped_again() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let mut server = Server::spawn_kept(command).expect("sleep runs");
+        assert!(server.is_running());
+        server.child.kill().expect("it is our child");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while server.is_running() {
+            assert!(Instant::now() < deadline, "it is dead");
+            thread::sleep(POLL);
+        }
+        assert!(!server.is_running());
+        server.stop();
+    }
 
     #[test]
     fn a_durable_server_listens_nowhere_and_syncs() {

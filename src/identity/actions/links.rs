@@ -60,10 +60,7 @@ pub async fn request_reset(state: &AppState, email: &str) -> Result<()> {
 pub async fn peek_link(state: &AppState, token: &str) -> Result<store::LinkRow> {
     let mut tx = state.db.begin().await?;
     let link = store::find_link(&mut tx, &model::token_hash(token), state.clock.now()).await?;
-    link.ok_or(Error::Rejected(
-        StatusCode::GONE,
-        "This link was used already, or its time has passed. Ask for a new one.".into(),
-    ))
+    link.ok_or_else(gone)
 }
 
 /// Uses a link to set a password and signs in; every other session of the person ends.
@@ -96,7 +93,8 @@ pub async fn sign_in_by_link(state: &AppState, token: &str, browser: &str) -> Re
     Ok(token)
 }
 
-/// Uses the first-run link: makes the first administrator and signs them in.
+/// Uses the first-run link: makes the first administrator and signs them in. There is one first
+/// administrator, however many links were printed and however many use them at once.
 pub async fn set_up(
     state: &AppState,
     token: &str,
@@ -107,14 +105,23 @@ pub async fn set_up(
 ) -> Result<String> {
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.begin().await?;
-    let link = locked_link(&mut tx, state, token, &["setup"]).await?;
+    store::lock_set_up(&mut tx).await?;
+    locked_link(&mut tx, state, token, &["setup"]).await?;
+    if store::count_administrators(&mut tx, None).await? > 0 {
+        return Err(gone());
+    }
     let person = NewPerson { email, name, roles: &[Role::Administrator], ..NewPerson::default() };
     let id = add_person(&mut tx, state, &person).await?;
     store::set_password(&mut tx, id, &hash).await?;
-    store::use_link(&mut tx, link.id, None, state.clock.now()).await?;
+    store::void_set_up_links(&mut tx, state.clock.now()).await?;
     let token = open_session(&mut tx, state, id, browser).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+fn gone() -> Error {
+    let text = "This link was used already, or its time has passed. Ask for a new one.";
+    Error::Rejected(StatusCode::GONE, text.into())
 }
 
 async fn locked_link(
@@ -126,18 +133,18 @@ async fn locked_link(
     store::find_link(db, &model::token_hash(token), state.clock.now())
         .await?
         .filter(|link| purposes.contains(&link.purpose.as_str()))
-        .ok_or(Error::Rejected(
-            StatusCode::GONE,
-            "This link was used already, or its time has passed. Ask for a new one.".into(),
-        ))
+        .ok_or_else(gone)
 }
 
-/// A link for first-run set-up, when there is no administrator yet; `None` otherwise.
+/// A link for first-run set-up, when there is no administrator yet; `None` otherwise. Those printed before
+/// end with it: an old terminal's or log's line must not hand the server over.
 pub async fn first_run_link(state: &AppState) -> Result<Option<String>> {
     let mut tx = state.db.begin().await?;
+    store::lock_set_up(&mut tx).await?;
     if store::count_administrators(&mut tx, None).await? > 0 {
         return Ok(None);
     }
+    store::void_set_up_links(&mut tx, state.clock.now()).await?;
     let link = issue_link(&mut tx, state, "setup", None, 24).await?;
     tx.commit().await?;
     Ok(Some(link))

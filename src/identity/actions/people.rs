@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::links::issue_link;
 use crate::app::AppState;
-use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity::model;
 use crate::identity::store::{self, PersonFields};
@@ -81,11 +80,18 @@ pub(super) async fn department(
 fn checked(person: &NewPerson<'_>, by_hand: bool) -> Result<String> {
     let mut errors = FieldErrors::default();
     let email = model::normalise_email(person.email);
-    if person.name.trim().is_empty() || person.name.chars().count() > 200 {
+    let (name, number, department) = (person.name.trim(), person.employee_number, person.department);
+    if name.is_empty() || !model::fits(name, model::NAME_LENGTH) {
         errors.add("name", "Enter a name of at most 200 characters.");
     }
     if email.is_none() {
         errors.add("email", "Enter an e-mail address, such as name@example.com.");
+    }
+    if number.is_some_and(|n| !model::fits(n, model::NUMBER_LENGTH)) {
+        errors.add("employee_number", "Enter at most 64 characters.");
+    }
+    if department.is_some_and(|d| !model::fits(d, model::DEPARTMENT_LENGTH)) {
+        errors.add("department", "Enter at most 100 characters.");
     }
     let jurisdiction = person.jurisdiction;
     if !jurisdiction.is_empty() && !model::JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
@@ -144,6 +150,7 @@ pub async fn invite_again(state: &AppState, viewer: &Viewer, id: Uuid) -> Result
             "This account needs no invitation: it has a password or is deactivated.",
         ));
     }
+    store::void_links_of(&mut tx, id, state.clock.now()).await?;
     send_invitation(&mut tx, state, id).await?;
     let entry = audit::Entry { action: "person.invited", subject: Some(id), object: None, reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
@@ -186,8 +193,36 @@ pub async fn update(state: &AppState, viewer: &Viewer, id: Uuid, person: &NewPer
     store::set_roles(&mut tx, id, &roles, state.clock.now()).await?;
     let entry = audit::Entry { action: "person.changed", subject: Some(id), object: None, reason: None };
     audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    email_changed(&mut tx, state, viewer, &before, &email, None).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// What a new address brings with it, if it is one: links in the old mailbox end, and the old address is
+/// told, since whoever can change an address can take the account.
+pub(super) async fn email_changed(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    before: &store::PersonSummary,
+    email: &str,
+    reason: Option<&str>,
+) -> Result<()> {
+    if before.email == email {
+        return Ok(());
+    }
+    store::void_links_of(db, before.id, state.clock.now()).await?;
+    let entry = audit::Entry { action: "email.changed", subject: Some(before.id), object: None, reason };
+    audit::record(db, state, viewer, Role::Administrator, entry).await?;
+    // The new address isn't named: the old one may have been somebody else's.
+    let body = format!(
+        "Hello {},\n\nthe e-mail address of your Daylight account at {} was changed by an administrator. \
+         Links that were sent to this address no longer work.\n\n\
+         If you didn't expect this, ask whoever runs Daylight where you work.\n",
+        before.name, state.config.organisation
+    );
+    let subject = "The e-mail address of your account was changed";
+    outbox::enqueue(db, state, Some(before.id), &before.email, subject, &body).await
 }
 
 async fn keep_an_administrator(
@@ -203,16 +238,14 @@ async fn keep_an_administrator(
     }
 }
 
-/// Deactivates an account: its sessions end, nothing is deleted.
+/// Deactivates an account: its sessions and links end, its devices are nobody's; nothing is deleted.
 pub async fn deactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> {
     let mut tx = state.db.begin().await?;
     let person = store::find_person(&mut tx, id).await?.ok_or(Error::NotFound)?;
     if person.roles.iter().any(|r| r == "administrator") {
         keep_an_administrator(&mut tx, id, Error::conflict).await?;
     }
-    set_active(&mut tx, state, id, false).await?;
-    let entry = audit::Entry { action: "person.deactivated", subject: Some(id), object: None, reason: None };
-    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    set_active(&mut tx, state, viewer, id, false, None).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -221,23 +254,36 @@ pub async fn deactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<(
 pub async fn reactivate(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> {
     let mut tx = state.db.begin().await?;
     store::find_person(&mut tx, id).await?.ok_or(Error::NotFound)?;
-    set_active(&mut tx, state, id, true).await?;
-    let entry = audit::Entry { action: "person.reactivated", subject: Some(id), object: None, reason: None };
-    audit::record(&mut tx, state, viewer, Role::Administrator, entry).await?;
+    set_active(&mut tx, state, viewer, id, true, None).await?;
     tx.commit().await?;
     Ok(())
 }
 
+/// Deactivates or reactivates, and records it.
 pub(super) async fn set_active(
     db: &mut PgConnection,
     state: &AppState,
+    viewer: &Viewer,
     id: Uuid,
     active: bool,
+    reason: Option<&str>,
 ) -> Result<()> {
-    let at: Option<Time> = (!active).then(|| state.clock.now());
-    store::set_deactivated(db, id, at).await?;
-    if !active {
-        store::delete_sessions_of(db, id, None).await?;
+    let now = state.clock.now();
+    store::set_deactivated(db, id, (!active).then_some(now)).await?;
+    let action = if active { "person.reactivated" } else { "person.deactivated" };
+    let entry = audit::Entry { action, subject: Some(id), object: None, reason };
+    audit::record(db, state, viewer, Role::Administrator, entry).await?;
+    if active {
+        return Ok(());
+    }
+    store::delete_sessions_of(db, id, None).await?;
+    // Else they would work again once the account does.
+    store::void_links_of(db, id, now).await?;
+    // Whoever gets the machine next is somebody else: what it reports from now on isn't about the leaver.
+    for device in store::end_assignments_of(db, id, now).await? {
+        let entry =
+            audit::Entry { action: "device.released", subject: Some(id), object: Some(device), reason };
+        audit::record(db, state, viewer, Role::Administrator, entry).await?;
     }
     Ok(())
 }

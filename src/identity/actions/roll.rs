@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::people::{NewPerson, add_person, department, send_invitation, set_active};
+use super::people::{NewPerson, add_person, department, email_changed, send_invitation, set_active};
 use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, OnConstraint, Result};
@@ -57,17 +57,15 @@ pub async fn apply_roll(state: &AppState, viewer: &Viewer, id: Uuid, drastic_is_
         record(&mut tx, state, viewer, "person.created", person_id).await?;
     }
     for member in &plan.changed {
-        change(&mut tx, state, member.id, &member.row).await?;
+        change(&mut tx, state, viewer, member.id, &member.row).await?;
         record(&mut tx, state, viewer, "person.changed", member.id).await?;
     }
     for member in &plan.reactivated {
-        change(&mut tx, state, member.id, &member.row).await?;
-        set_active(&mut tx, state, member.id, true).await?;
-        record(&mut tx, state, viewer, "person.reactivated", member.id).await?;
+        change(&mut tx, state, viewer, member.id, &member.row).await?;
+        set_active(&mut tx, state, viewer, member.id, true, Some(BY_ROLL)).await?;
     }
     for (person_id, _) in &plan.deactivated {
-        set_active(&mut tx, state, *person_id, false).await?;
-        record(&mut tx, state, viewer, "person.deactivated", *person_id).await?;
+        set_active(&mut tx, state, viewer, *person_id, false, Some(BY_ROLL)).await?;
     }
     let numbers = [plan.added.len(), plan.changed.len(), plan.deactivated.len(), plan.reactivated.len()];
     let counts = numbers.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
@@ -95,7 +93,7 @@ async fn join(db: &mut PgConnection, state: &AppState, row: &RollRow) -> Result<
         name: &row.name,
         employee_number: row.employee_number.as_deref(),
         department: row.department.as_deref(),
-        jurisdiction: &row.jurisdiction,
+        jurisdiction: row.jurisdiction.as_deref().unwrap_or_default(),
         time_zone: row.time_zone.as_deref(),
         roles: &[Role::Worker],
         on_roll: true,
@@ -106,14 +104,20 @@ async fn join(db: &mut PgConnection, state: &AppState, row: &RollRow) -> Result<
 }
 
 /// What the file leaves empty stays as it is.
-async fn change(db: &mut PgConnection, state: &AppState, id: Uuid, row: &RollRow) -> Result<()> {
+async fn change(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    id: Uuid,
+    row: &RollRow,
+) -> Result<()> {
     let before = store::find_person(db, id).await?.ok_or(Error::NotFound)?;
     let fields = PersonFields {
         email: &row.email,
         name: &row.name,
         employee_number: row.employee_number.as_deref().or(before.employee_number.as_deref()),
         department_id: department(db, state, row.department.as_deref()).await?.or(before.department_id),
-        jurisdiction: &row.jurisdiction,
+        jurisdiction: row.jurisdiction.as_deref().unwrap_or(&before.jurisdiction),
         time_zone: row.time_zone.as_deref().or(before.time_zone.as_deref()),
         on_roll: true,
     };
@@ -122,6 +126,7 @@ async fn change(db: &mut PgConnection, state: &AppState, id: Uuid, row: &RollRow
             "Two accounts would have the same address for a moment; import the roll in two steps.",
         )
     })?;
+    email_changed(db, state, viewer, &before, &row.email, Some(BY_ROLL)).await?;
     if !before.roles.iter().any(|r| r == "worker") {
         let roles: Vec<String> = before.roles.into_iter().chain(["worker".to_owned()]).collect();
         store::set_roles(db, id, &roles, state.clock.now()).await?;

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::audit;
-use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::identity::{model, store};
 use crate::web::Viewer;
@@ -18,31 +17,35 @@ pub const SIGN_IN_FAILED: &str = "The e-mail address and the password don't go t
 pub async fn sign_in(state: &AppState, email: &str, password: &str, browser: &str) -> Result<String> {
     let email = email.trim().to_lowercase();
     let account = model::token_hash(&email);
-    let now = state.clock.now();
+    // Before the try is counted: one that isn't judged must lock nobody out.
+    let place = state.passwords.place()?;
+    count_try(state, &account).await?;
     let mut db = state.db.acquire().await?;
-    refuse_guessing(&mut db, &account, now).await?;
     let credentials = store::find_credentials(&mut db, &email).await?;
     let hash = credentials.as_ref().and_then(|c| c.password_hash.as_deref());
     // A connection isn't held while the hash is computed.
     drop(db);
-    let matches = state.passwords.verify(password, hash).await?;
+    let matches = state.passwords.verify(place, password, hash).await?;
     let mut db = state.db.acquire().await?;
     match credentials {
         Some(credentials) if matches => {
             store::delete_failures(&mut db, &account).await?;
             open_session(&mut db, state, credentials.id, browser).await
         }
-        _ => {
-            store::insert_failure(&mut db, &account, now).await?;
-            Err(Error::invalid("email", SIGN_IN_FAILED))
-        }
+        _ => Err(Error::invalid("email", SIGN_IN_FAILED)),
     }
 }
 
-/// Refuses an account's next try after too many failed ones.
-async fn refuse_guessing(db: &mut PgConnection, account: &[u8], now: Time) -> Result<()> {
+/// Counts a try as failed before it is judged, and refuses it after too many: of tries at the same moment
+/// only so many are judged, too. One that succeeds deletes the count.
+async fn count_try(state: &AppState, account: &[u8]) -> Result<()> {
+    let now = state.clock.now();
     let since = now.plus_seconds(-model::FAILURE_MINUTES * 60);
-    if store::count_failures(db, account, since).await? < model::FAILURES_ALLOWED {
+    let mut tx = state.db.begin().await?;
+    store::lock_account(&mut tx, account).await?;
+    if store::count_failures(&mut tx, account, since).await? < model::FAILURES_ALLOWED {
+        store::insert_failure(&mut tx, account, now).await?;
+        tx.commit().await?;
         return Ok(());
     }
     let minutes = model::FAILURE_MINUTES;
@@ -81,20 +84,19 @@ pub(super) async fn set_password(
 /// Changes one's own password after checking the present one; the present session stays. Guessing the
 /// present one, in a browser somebody left open, is slowed down like signing in.
 pub async fn change_password(state: &AppState, viewer: &Viewer, current: &str, new: &str) -> Result<()> {
-    let now = state.clock.now();
+    let place = state.passwords.place()?;
     let mut db = state.db.acquire().await?;
     let person = store::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
-    let account = model::token_hash(&person.email);
-    refuse_guessing(&mut db, &account, now).await?;
     let present = store::password_hash(&mut db, viewer.person_id).await?;
     drop(db);
-    if !state.passwords.verify(current, present.as_deref()).await? {
-        let mut db = state.db.acquire().await?;
-        store::insert_failure(&mut db, &account, now).await?;
+    let account = model::token_hash(&person.email);
+    count_try(state, &account).await?;
+    if !state.passwords.verify(place, current, present.as_deref()).await? {
         return Err(Error::invalid("current", "That isn't your present password."));
     }
     let hash = state.passwords.hash(new).await?;
     let mut tx = state.db.begin().await?;
+    store::delete_failures(&mut tx, &account).await?;
     set_password(&mut tx, state, viewer.person_id, &hash, Some(viewer.session_id)).await?;
     tx.commit().await?;
     Ok(())

@@ -1,11 +1,10 @@
-//! The roll: reading the file, and comparing it with the accounts there are.
+//! The roll: reading the file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::{JURISDICTIONS, normalise_email};
+use super::{DEPARTMENT_LENGTH, JURISDICTIONS, NAME_LENGTH, NUMBER_LENGTH, normalise_email};
 
 /// One row of the roll, as read from the CSV file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +14,7 @@ pub struct RollRow {
     pub name: String,
     pub employee_number: Option<String>,
     pub department: Option<String>,
-    pub jurisdiction: String,
+    pub jurisdiction: Option<String>,
     pub time_zone: Option<String>,
 }
 
@@ -24,6 +23,25 @@ pub struct RollRow {
 pub struct RollError {
     pub line: u64,
     pub message: String,
+}
+
+/// Why a cell won't do whatever its column is, or `None`. A line break inside one is nearly always a
+/// quotation mark that was never closed, which swallows the people after it.
+fn cell_problem(column: &str, value: &str) -> Option<String> {
+    if value.contains(['\n', '\r']) {
+        return Some(format!("the cell “{column}” holds a line break; a quotation mark may not be closed"));
+    }
+    if value.contains(char::is_control) {
+        return Some(format!("the cell “{column}” holds a control character"));
+    }
+    let limit = match column {
+        "name" => NAME_LENGTH,
+        "department" => DEPARTMENT_LENGTH,
+        "employee_number" => NUMBER_LENGTH,
+        _ => return None,
+    };
+    let is_long = value.chars().count() > limit;
+    is_long.then(|| format!("the cell “{column}” is longer than {limit} characters"))
 }
 
 const COLUMNS: [&str; 6] = ["email", "name", "employee_number", "department", "jurisdiction", "time_zone"];
@@ -78,6 +96,12 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         if record.iter().all(str::is_empty) {
             continue;
         }
+        let problems: Vec<String> =
+            columns.iter().zip(&record).filter_map(|(c, v)| cell_problem(c, v)).collect();
+        if !problems.is_empty() {
+            errors.extend(problems.into_iter().map(|message| fault(line, message)));
+            continue;
+        }
         if record.len() != columns.len() {
             errors.push(fault(line, format!("has {} cells instead of {}", record.len(), columns.len())));
             continue;
@@ -101,11 +125,9 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
         let name = cell("name").unwrap_or_default();
         if name.is_empty() {
             errors.push(fault(line, "the name is missing".into()));
-        } else if name.chars().count() > 200 {
-            errors.push(fault(line, "the name is longer than 200 characters".into()));
         }
-        let jurisdiction = cell("jurisdiction").unwrap_or_else(|| "EU".into()).to_uppercase();
-        if !JURISDICTIONS.iter().any(|(code, _)| *code == jurisdiction) {
+        let jurisdiction = cell("jurisdiction").map(|code| code.to_uppercase());
+        if jurisdiction.as_ref().is_some_and(|j| !JURISDICTIONS.iter().any(|(code, _)| code == j)) {
             let known: Vec<&str> = JURISDICTIONS.iter().map(|(code, _)| *code).collect();
             errors.push(fault(line, format!("the jurisdiction is none of {}", known.join(", "))));
         }
@@ -142,109 +164,6 @@ pub fn read_roll(bytes: &[u8]) -> Result<Vec<RollRow>, Vec<RollError>> {
     if errors.is_empty() { Ok(rows) } else { Err(errors) }
 }
 
-/// Somebody as the database has them, for comparing with the roll.
-#[derive(Debug, Clone)]
-pub struct OnFile {
-    pub id: Uuid,
-    pub email: String,
-    pub name: String,
-    pub employee_number: Option<String>,
-    pub department: Option<String>,
-    pub jurisdiction: String,
-    pub time_zone: Option<String>,
-    pub on_roll: bool,
-    pub active: bool,
-}
-
-/// An account that a line of the file changes, and what of it, in words.
-#[derive(Debug)]
-pub struct Change {
-    pub id: Uuid,
-    pub row: RollRow,
-    pub what: Vec<&'static str>,
-}
-
-/// What applying a roll will do.
-#[derive(Debug, Default)]
-pub struct RollPlan {
-    pub added: Vec<RollRow>,
-    pub changed: Vec<Change>,
-    pub reactivated: Vec<Change>,
-    /// Id and name of leavers: on the roll before, not in the file.
-    pub deactivated: Vec<(Uuid, String)>,
-    pub unchanged: usize,
-    /// Whoever imports the file isn't in it: they stay, so that nobody locks themselves out.
-    pub importer_stays: bool,
-    pub errors: Vec<RollError>,
-}
-
-impl RollPlan {
-    /// Compares by employee number where both have one, else by e-mail address.
-    pub fn new(rows: &[RollRow], people: &[OnFile], importer: Uuid) -> Self {
-        let by_number: HashMap<&str, &OnFile> =
-            people.iter().filter_map(|p| Some((p.employee_number.as_deref()?, p))).collect();
-        let by_email: HashMap<&str, &OnFile> = people.iter().map(|p| (p.email.as_str(), p)).collect();
-        let mut plan = RollPlan::default();
-        let mut met = HashSet::new();
-        for row in rows {
-            let numbered = row.employee_number.as_deref().and_then(|n| by_number.get(n).copied());
-            let named = by_email.get(row.email.as_str()).copied();
-            if let (Some(a), Some(b)) = (numbered, named)
-                && a.id != b.id
-            {
-                let message = "the employee number and the e-mail address belong to two different accounts";
-                plan.errors.push(RollError { line: row.line, message: message.into() });
-                continue;
-            }
-            let Some(person) = numbered.or(named) else {
-                plan.added.push(row.clone());
-                continue;
-            };
-            if !met.insert(person.id) {
-                let message = "is the same account as an earlier line";
-                plan.errors.push(RollError { line: row.line, message: message.into() });
-                continue;
-            }
-            let change = Change { id: person.id, row: row.clone(), what: person.differences(row) };
-            match (person.active, change.what.is_empty()) {
-                (false, _) => plan.reactivated.push(change),
-                (true, false) => plan.changed.push(change),
-                (true, true) => plan.unchanged += 1,
-            }
-        }
-        let leavers = people.iter().filter(|p| p.on_roll && p.active && !met.contains(&p.id));
-        plan.deactivated =
-            leavers.clone().filter(|p| p.id != importer).map(|p| (p.id, p.name.clone())).collect();
-        plan.importer_stays = leavers.count() > plan.deactivated.len();
-        plan
-    }
-
-    /// More than a fifth of the roll leaving at once is more often a cut-off file than a lay-off.
-    pub fn is_drastic(&self) -> bool {
-        let before = self.deactivated.len() + self.changed.len() + self.unchanged;
-        self.deactivated.len() >= 3 && self.deactivated.len() * 5 > before
-    }
-}
-
-impl OnFile {
-    /// What a line says otherwise; an empty cell says nothing.
-    fn differences(&self, row: &RollRow) -> Vec<&'static str> {
-        let other = |new: &Option<String>, old: &Option<String>| new.is_some() && new != old;
-        [
-            (self.email != row.email, "e-mail address"),
-            (self.name != row.name, "name"),
-            (other(&row.employee_number, &self.employee_number), "employee number"),
-            (other(&row.department, &self.department), "department"),
-            (self.jurisdiction != row.jurisdiction, "law that applies"),
-            (other(&row.time_zone, &self.time_zone), "time zone"),
-            (!self.on_roll, "on the roll from now on"),
-        ]
-        .into_iter()
-        .filter_map(|(differs, what)| differs.then_some(what))
-        .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +184,37 @@ mod tests {
     }
 
     #[test]
+    fn a_quotation_mark_that_is_not_closed_swallows_nobody() {
+        for file in [
+            "email,name\nada@x.org,\"Ada\nbob@x.org,Bob\ncy@x.org,Cy\n",
+            "email,name\nada@x.org,\"Ada\nbob@x.org,Bob\"\ncy@x.org,Cy\n",
+            "email,name,department\nada@x.org,\"Ada,\nbob@x.org,Bob,\ncy@x.org,\"Cy\",\n",
+        ] {
+            let errors = read_roll(file.as_bytes()).unwrap_err();
+            assert_eq!(errors[0].line, 2, "{errors:?}");
+            assert!(errors[0].message.contains("line break"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_keyboard_types_and_what_is_too_long_is_refused() {
+        let long = "x".repeat(101);
+        for (name, department, number) in [
+            ("A\0da", "D", "1"),
+            ("Ada", "D\u{1b}[2J", "1"),
+            ("Ada", "D", "1\u{7f}2"),
+            ("Ada", long.as_str(), "1"),
+            ("Ada", "D", &long[..65]),
+        ] {
+            let file = format!(
+                "email,name,department,employee_number\nb@x.org,Bob,,\na@x.org,{name},{department},{number}\n"
+            );
+            let errors = read_roll(file.as_bytes()).unwrap_err();
+            assert_eq!((errors.len(), errors[0].line), (1, 3), "{errors:?}");
+        }
+    }
+
+    #[test]
     fn headers_semicolons_and_marks_are_read() {
         let rows = read_roll("\u{feff}E-Mail;Name\n".replace("E-Mail", "Email").as_bytes());
         assert_eq!(rows.unwrap_err()[0].message, "the file holds no people");
@@ -272,29 +222,5 @@ mod tests {
         assert_eq!(rows[0].email, "grace@example.com");
         assert_eq!(read_roll(b"name\nx\n").unwrap_err()[0].line, 1);
         assert_eq!(read_roll(b"email,name\na@b.c,\xff\n").unwrap_err()[0].line, 2);
-    }
-
-    #[test]
-    fn a_plan_adds_changes_and_deactivates() {
-        let person = |n: u128, email: &str, on_roll| OnFile {
-            id: Uuid::from_u128(n),
-            email: email.into(),
-            name: "N".into(),
-            employee_number: None,
-            department: None,
-            jurisdiction: "EU".into(),
-            time_zone: None,
-            on_roll,
-            active: true,
-        };
-        let people =
-            [person(1, "a@x.org", true), person(2, "b@x.org", true), person(3, "admin@x.org", false)];
-        let rows = read_roll(b"email,name\na@x.org,N\nnew@x.org,New\n").unwrap();
-        let plan = RollPlan::new(&rows, &people, Uuid::from_u128(3));
-        assert_eq!((plan.added.len(), plan.unchanged), (1, 1));
-        assert_eq!(plan.deactivated, [(Uuid::from_u128(2), "N".to_owned())]);
-
-        let plan = RollPlan::new(&rows, &people, Uuid::from_u128(2));
-        assert!(plan.deactivated.is_empty() && plan.importer_stays);
     }
 }

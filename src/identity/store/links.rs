@@ -72,3 +72,31 @@ pub async fn use_link(db: &mut PgConnection, id: Uuid, person_id: Option<Uuid>, 
     .await?;
     Ok(())
 }
+
+/// Voids every open link of a person: what was sent to them before no longer holds.
+pub async fn void_links_of(db: &mut PgConnection, person_id: Uuid, now: Time) -> Result<()> {
+    sqlx::query!(
+        "update one_time_link set used_at = $2 where used_at is null and person_id = $1",
+        person_id,
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub async fn void_set_up_links(db: &mut PgConnection, now: Time) -> Result<()> {
+    sqlx::query!(
+        "update one_time_link set used_at = $1 where used_at is null and purpose = 'setup'",
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes others who set up at the same moment wait for this transaction. There may be no row to lock yet.
+pub async fn lock_set_up(db: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('set-up', 0))").execute(db).await?;
+    Ok(())
+}

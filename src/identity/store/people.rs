@@ -171,6 +171,18 @@ pub async fn set_deactivated(db: &mut PgConnection, id: Uuid, at: Option<Time>) 
     Ok(())
 }
 
+/// Ends a leaver's device assignments; answers which devices those were.
+pub async fn end_assignments_of(db: &mut PgConnection, person_id: Uuid, now: Time) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "update device_assignment set period = tstzrange(lower(period), $2)
+         where person_id = $1 and upper_inf(period) and lower(period) < $2 returning device_id",
+        person_id,
+        now as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Replaces a person's roles.
 pub async fn set_roles(db: &mut PgConnection, id: Uuid, roles: &[String], now: Time) -> Result<()> {
     sqlx::query!("delete from person_role where person_id = $1 and role <> all ($2)", id, roles)

@@ -120,6 +120,14 @@ pub async fn find_credentials(db: &mut PgConnection, email: &str) -> Result<Opti
     .await
 }
 
+/// Makes other tries for this account wait until this transaction has counted its own.
+pub async fn lock_account(db: &mut PgConnection, account_hash: &[u8]) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", account_hash)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 pub async fn count_failures(db: &mut PgConnection, account_hash: &[u8], since: Time) -> Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from sign_in_failure where account_hash = $1 and at > $2"#,
