@@ -1,7 +1,7 @@
 //! The administrator's pages: devices, whose they are, and the agents on them. No figure about anybody.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::web::page::html_invalid;
 use crate::web::problems::encode;
-use crate::web::{Form, Page, Pager, Role, Submitted, Viewer, html, see_other};
+use crate::web::{Form, Page, Pager, Path, Role, Submitted, Viewer, html, see_other};
 
 const A_PAGE: i64 = 50;
 

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::error::{Error, Result};
 use crate::register::Category;
-use crate::web::{Page, Viewer, html, times};
+use crate::web::{Page, Path, Viewer, html, times};
 
 #[derive(Template)]
 #[template(path = "collection/mine.html")]

@@ -1,7 +1,7 @@
 //! The form of a declaration: new, as a draft, or as a change of what is proposed, active or paused.
 
 use askama::Template;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Submitted, Viewer, see_other};
+use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
 
 #[derive(Template)]
 #[template(path = "register/edit.html")]

@@ -1,7 +1,7 @@
 //! One processing: what is declared, what happened to it, and what can be done next.
 
 use askama::Template;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Role, Viewer};
+use crate::web::{Form, Page, Path, Role, Viewer};
 
 /// One step of the history, as the page tells it.
 struct Entry {

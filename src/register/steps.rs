@@ -2,7 +2,7 @@
 //!
 //! What is refused comes back on the same page, with what was typed.
 
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{actions, show};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
-use crate::web::{Form, Page, Submitted, Viewer, see_other};
+use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
 
 /// The revision that the form was made from; none matches when it is missing.
 pub fn seen(submitted: &Submitted) -> i32 {
