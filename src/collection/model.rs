@@ -351,8 +351,8 @@ impl fmt::Display for PeopleBand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PeopleBand::FewerThanFive => f.write_str("nobody, or fewer than 5"),
-            PeopleBand::From(n) => write!(f, "{n} to {}", n + 4),
-            PeopleBand::AlmostAll => f.write_str("all, or almost all"),
+            PeopleBand::From(n) => write!(f, "{n} to {} people", n + 4),
+            PeopleBand::AlmostAll => f.write_str("all people, or almost all"),
         }
     }
 }

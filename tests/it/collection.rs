@@ -225,7 +225,7 @@ async fn others_see_bands_of_five_and_never_a_person() {
         let page = actor.get("/organisation").await.assert_status(200);
         let rows = page.select("tbody tr");
         let row = |name: &str| rows.iter().find(|r| r.contains(name)).cloned().unwrap_or_default();
-        assert!(row("Programs you use").contains("all, or almost all people"), "{rows:?}");
+        assert!(row("Programs you use").contains("all people, or almost all"), "{rows:?}");
         assert!(row("Window titles").contains("5 to 9 people"), "{rows:?}");
         assert_eq!(rows.len(), 2, "what concerns one person has no row: {rows:?}");
         assert!(!page.body.contains("p0@example.com") && !page.body.contains(&agents[0].id.to_string()));
