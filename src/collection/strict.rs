@@ -21,10 +21,6 @@ pub fn read_strict(body: &[u8]) -> Result<Value> {
 
 /// Fits JSON to a type; the message names the place and what may stand there.
 pub fn read_typed<T: DeserializeOwned>(value: &Value) -> Result<T> {
-    // Keeping track of the place costs as much as reading: only what doesn't fit is read again for it.
-    if let Ok(typed) = T::deserialize(value) {
-        return Ok(typed);
-    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
