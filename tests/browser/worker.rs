@@ -16,12 +16,11 @@ use daylight::register::{
     RecipientKind, Visibility, actions,
 };
 use daylight::web::{Role, Viewer};
-use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::site::Site;
 use crate::support::activitywatch::{ActivityWatch, Folder, environment};
-use crate::support::logs;
+use crate::support::{content, logs};
 
 /// No letter of it is changed by JSON, SQL or an address.
 const MARKER: &str = "zq8secretzq8";
@@ -84,15 +83,15 @@ async fn a_worker_sees_what_a_real_activitywatch_records_and_what_nobody_declare
     tab.wait_for_path("/me/collection/window.titles").await;
     assert!(tab.text("main").await.contains("Findings"));
     let page: String = tab.eval("document.documentElement.outerHTML").await;
-    assert_absent(page.as_bytes(), "the worker's page");
+    content::assert_absent(MARKER, page.as_bytes(), "the worker's page");
     tab.close().await;
 
     let dump = dump(&site.state).await;
     assert!(dump.contains("window.titles"), "the dump holds the reports");
-    assert_absent(dump.as_bytes(), "the database");
+    content::assert_absent(MARKER, dump.as_bytes(), "the database");
     let log = logs::captured();
     assert!(log.contains("report made"), "the log was caught");
-    assert_absent(log.as_bytes(), "the log");
+    content::assert_absent(MARKER, log.as_bytes(), "the log");
 }
 
 /// Yesterday: the worker, HR and a representative; a device of the worker's, and what HR declares. Answers
@@ -183,20 +182,7 @@ async fn dump(state: &AppState) -> String {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         return String::from_utf8_lossy(&output.stdout).into_owned();
     }
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', schemaname, tablename) from pg_tables
-         where schemaname not in ('pg_catalog', 'information_schema')",
-    )
-    .fetch_all(&state.db)
-    .await
-    .expect("a list of tables");
-    let mut text = String::new();
-    for table in tables {
-        let sql = AssertSqlSafe(format!("select t::text from {table} t"));
-        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&state.db).await.expect("a table's rows");
-        text.extend(rows.iter().flat_map(|row| [row.as_str(), "\n"]));
-    }
-    text
+    content::rows(state).await
 }
 
 /// Beside Postgres's programs, looked for where Daylight looks first.
@@ -209,16 +195,4 @@ fn pg_dump() -> Option<PathBuf> {
     installed.sort_by_key(version);
     let newest = installed.pop().map(|folder| folder.join("bin"));
     chosen.into_iter().chain(newest).map(|folder| folder.join("pg_dump")).find(|program| program.exists())
-}
-
-#[track_caller]
-fn assert_absent(bytes: &[u8], place: &str) {
-    let hex: String = MARKER.bytes().map(|b| format!("{b:02x}")).collect();
-    let text = String::from_utf8_lossy(bytes).to_lowercase();
-    for needle in [MARKER, &hex] {
-        if let Some(at) = text.find(needle) {
-            let from = text[..at].char_indices().rev().nth(200).map_or(0, |(i, _)| i);
-            panic!("content in {place}: …{}", &text[from..at + needle.len()]);
-        }
-    }
 }

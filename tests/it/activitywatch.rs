@@ -13,11 +13,10 @@ use daylight::clock::{Clock, Random};
 use daylight::collection::create_enrolment;
 use daylight::gateways::activitywatch::{self, AgentOptions};
 use daylight::web::Role;
-use sqlx::AssertSqlSafe;
 use tokio::task::JoinHandle;
 
 use crate::support::activitywatch::{ActivityWatch, Folder, environment, within};
-use crate::support::{TestApp, logs};
+use crate::support::{TestApp, content, logs};
 
 /// No letter of it is changed by JSON, SQL or an address.
 const MARKER: &str = "zq7secretzq7";
@@ -96,21 +95,21 @@ async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
     within(20, "the agent ends when told to", looping).await.expect("it ends without an error");
     server.abort();
 
-    let dump = dump(&state).await;
+    let dump = content::rows(&state).await;
     assert!(dump.contains("window.titles"), "the dump holds the reports");
-    assert_absent(dump.as_bytes(), "the database");
+    content::assert_absent(MARKER, dump.as_bytes(), "the database");
     let mut files = 0;
     for entry in fs::read_dir(folder.0.join("agent")).expect("the agent's folder") {
         let path = entry.expect("an entry").path();
         let mode = fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", path.display());
-        assert_absent(&fs::read(&path).expect("a file"), "the agent's folder");
+        content::assert_absent(MARKER, &fs::read(&path).expect("a file"), "the agent's folder");
         files += 1;
     }
     assert!(files >= 1);
     let log = logs::captured();
     assert!(log.contains("report made"), "the log was caught");
-    assert_absent(log.as_bytes(), "the log");
+    content::assert_absent(MARKER, log.as_bytes(), "the log");
 }
 
 fn options_at(port: u16, address: SocketAddr, folder: &Folder) -> AgentOptions {
@@ -157,35 +156,4 @@ async fn counts(state: &AppState) -> BTreeMap<String, i64> {
     .await
     .expect("stored reports");
     rows.into_iter().collect()
-}
-
-/// Every row of every table, as text.
-async fn dump(state: &AppState) -> String {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', schemaname, tablename) from pg_tables
-         where schemaname not in ('pg_catalog', 'information_schema')",
-    )
-    .fetch_all(&state.db)
-    .await
-    .expect("a list of tables");
-    let mut text = String::new();
-    for table in tables {
-        let sql = format!("select t::text from {table} t");
-        let rows: Vec<String> =
-            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&state.db).await.expect("a table's rows");
-        text.extend(rows.iter().flat_map(|row| [row.as_str(), "\n"]));
-    }
-    text
-}
-
-#[track_caller]
-fn assert_absent(bytes: &[u8], place: &str) {
-    let hex: String = MARKER.bytes().map(|b| format!("{b:02x}")).collect();
-    let text = String::from_utf8_lossy(bytes).to_lowercase();
-    for needle in [MARKER, &hex] {
-        if let Some(at) = text.find(needle) {
-            let from = text[..at].char_indices().rev().nth(200).map_or(0, |(i, _)| i);
-            panic!("content in {place}: …{}", &text[from..at + needle.len()]);
-        }
-    }
 }

@@ -6,6 +6,7 @@
 pub mod activitywatch;
 pub mod agent;
 mod client;
+pub mod content;
 pub mod database;
 pub mod declaration;
 pub mod logs;
