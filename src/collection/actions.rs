@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::VerifyingKey;
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,15 +12,11 @@ use super::store::{fleet, intake};
 use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, OnConstraint, Result};
-use crate::identity;
+use crate::identity::{self, token_hash};
 use crate::web::{Role, Viewer};
 
 /// Hours that an enrolment secret may wait for its agent.
 pub const ENROLMENT_HOURS: i64 = 48;
-
-fn hash(secret: &str) -> Vec<u8> {
-    Sha256::digest(secret.as_bytes()).to_vec()
-}
 
 /// Makes a one-time enrolment secret for a device, which is made when it is new. The secret is shown once.
 pub async fn create_enrolment(
@@ -39,8 +34,16 @@ pub async fn create_enrolment(
     let mut tx = state.db.begin().await?;
     let device = fleet::ensure_device(&mut tx, state.random.uuid(now), label, now).await?;
     let by = viewer.map(|v| v.person_id);
-    fleet::insert_enrolment(&mut tx, state.random.uuid(now), &hash(&secret), device, now, by, expires_at)
-        .await?;
+    fleet::insert_enrolment(
+        &mut tx,
+        state.random.uuid(now),
+        &token_hash(&secret),
+        device,
+        now,
+        by,
+        expires_at,
+    )
+    .await?;
     // Whoever's device it is sees that another agent may come onto it.
     if let Some(holder) = fleet::find_holder(&mut tx, device, now).await? {
         record(&mut tx, state, viewer, "agent.prepared", holder, device).await?;
@@ -71,14 +74,22 @@ pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &
         })?;
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let device_id = fleet::use_enrolment(&mut tx, &hash(secret), now).await?.ok_or(Error::Rejected(
+    let device_id = fleet::use_enrolment(&mut tx, &token_hash(secret), now).await?.ok_or(Error::Rejected(
         StatusCode::UNAUTHORIZED,
         "This enrolment secret is unknown, used already, or out of date.".into(),
     ))?;
     let (agent_id, token) = (state.random.uuid(now), state.random.token());
-    fleet::insert_agent(&mut tx, agent_id, device_id, software.as_str(), key.as_bytes(), &hash(&token), now)
-        .await
-        .on_constraint("agent_key_once", || Error::conflict("This key belongs to an agent already."))?;
+    fleet::insert_agent(
+        &mut tx,
+        agent_id,
+        device_id,
+        software.as_str(),
+        key.as_bytes(),
+        &token_hash(&token),
+        now,
+    )
+    .await
+    .on_constraint("agent_key_once", || Error::conflict("This key belongs to an agent already."))?;
     tx.commit().await?;
     Ok(Enrolled { agent_id, device_id, kid: key_id(key.as_bytes()), token })
 }
@@ -86,7 +97,7 @@ pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &
 /// The agent that a bearer token belongs to.
 pub async fn authenticate(state: &AppState, token: &str) -> Result<intake::AgentRow> {
     let mut db = state.db.acquire().await?;
-    intake::find_agent(&mut db, &hash(token)).await?.ok_or(Error::Unauthenticated)
+    intake::find_agent(&mut db, &token_hash(token)).await?.ok_or(Error::Unauthenticated)
 }
 
 pub async fn revoke(state: &AppState, viewer: &Viewer, agent_id: Uuid) -> Result<()> {

@@ -2,6 +2,7 @@
 //! beside it.
 
 use super::mine::{CategoryView, Cell, Mine, Watch};
+use super::report::program;
 use crate::clock::Day;
 
 /// Width of a day's cell, from one to the next, and height of a row with its label.
@@ -207,7 +208,7 @@ fn paths(mine: &Mine) -> Vec<FlowPath> {
             continue;
         }
         for o in &view.observed {
-            let program = o.source.split('/').next().unwrap_or("").to_owned();
+            let program = program(&o.source).to_owned();
             let declared = |f: &dyn Fn(&crate::register::Declaration) -> bool| view.declared.iter().any(f);
             let known_program = declared(&|d| d.content.source.matches(&o.source));
             let known_place = o

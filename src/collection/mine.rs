@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::model::{
     self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Seen, Status,
 };
+use super::report::program;
 use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow, FindingRow};
 use crate::clock::{Day, Time};
 use crate::error::Result;
@@ -196,7 +197,12 @@ impl Builder<'_> {
             })
             .collect();
         let recent = &cells[cells.len().saturating_sub(COVERAGE_DAYS as usize)..];
-        let number = |watch: &[Watch]| recent.iter().filter(|c| watch.contains(&c.watch)).count() as i64;
+        // A day that isn't over proves nothing yet; a gap in it already does.
+        let settled = match recent.split_last() {
+            Some((today, before)) if today.watch == Watch::Whole => before,
+            _ => recent,
+        };
+        let number = |watch: &[Watch]| settled.iter().filter(|c| watch.contains(&c.watch)).count() as i64;
         let declared: Vec<Declaration> = self
             .declarations
             .iter()
@@ -213,13 +219,6 @@ impl Builder<'_> {
             observed: days.iter().rev().take(COVERAGE_DAYS as usize).any(|day| seen_days.contains(day)),
             days: number(&[Watch::Gap, Watch::Whole]),
             watched_days: number(&[Watch::Whole]),
-        };
-        // A day that isn't over proves nothing yet; a gap in it already does.
-        let is_today_so_far = recent.last().is_some_and(|c| c.watch == Watch::Whole);
-        let evidence = Evidence {
-            days: evidence.days - i64::from(is_today_so_far),
-            watched_days: evidence.watched_days - i64::from(is_today_so_far),
-            ..evidence
         };
         let status = model::status(evidence);
         let observed = fold(&rows);
@@ -262,7 +261,7 @@ impl Builder<'_> {
         let mut bad = HashSet::new();
         let mut sums: HashMap<(Day, &str), (i64, Option<Time>)> = HashMap::new();
         for row in rows {
-            let program = row.source.split('/').next().unwrap_or("");
+            let program = program(&row.source);
             let sum = sums.entry((row.day, program)).or_default();
             *sum = (sum.0 + row.collected, sum.1.or(row.first_observed));
             let seen = Seen {

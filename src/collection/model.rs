@@ -347,13 +347,24 @@ impl PeopleBand {
     }
 }
 
+impl PeopleBand {
+    /// For devices, of which each is somebody's.
+    pub fn of_devices(self) -> String {
+        self.words("none", "")
+    }
+
+    fn words(self, nobody: &str, unit: &str) -> String {
+        match self {
+            PeopleBand::FewerThanFive => format!("{nobody}, or fewer than 5"),
+            PeopleBand::From(n) => format!("{n} to {}{unit}", n + 4),
+            PeopleBand::AlmostAll => format!("all{unit}, or almost all"),
+        }
+    }
+}
+
 impl fmt::Display for PeopleBand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PeopleBand::FewerThanFive => f.write_str("nobody, or fewer than 5"),
-            PeopleBand::From(n) => write!(f, "{n} to {} people", n + 4),
-            PeopleBand::AlmostAll => f.write_str("all people, or almost all"),
-        }
+        f.write_str(&self.words("nobody", " people"))
     }
 }
 

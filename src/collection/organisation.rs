@@ -77,11 +77,8 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
         // A row that stood here for one to four people would tell of them.
         .filter(|r| r.declared > 0 || r.is_some_people())
         .collect();
-    let devices = |n: i64| {
-        PeopleBand::of(n, fleet.devices)
-            .map(|b| b.to_string().replace("nobody", "none").replace(" people", ""))
-            .unwrap_or("not shown".into())
-    };
+    let devices =
+        |n: i64| PeopleBand::of(n, fleet.devices).map_or("not shown".into(), PeopleBand::of_devices);
     let stats = [
         ("devices", fleet.devices.to_string()),
         ("agents enrolled", fleet.agents.to_string()),

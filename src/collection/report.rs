@@ -269,8 +269,13 @@ checked_text!(
 impl Source {
     /// The program without its version.
     pub fn program(&self) -> &str {
-        self.0.split('/').next().unwrap_or(&self.0)
+        program(&self.0)
     }
+}
+
+/// The program of a source as stored, without its version.
+pub(super) fn program(source: &str) -> &str {
+    source.split('/').next().unwrap_or(source)
 }
 
 /// A key's id: the first 16 bytes of its SHA-256, base64url.
