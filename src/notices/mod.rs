@@ -7,8 +7,14 @@
 //! of words make a minor version, everything else a major one. What people read of it, acknowledge and ask
 //! is the reading side.
 
+mod checks;
+pub mod diff;
+mod fields;
+pub mod laws;
 pub mod life;
+pub mod markdown;
 pub mod model;
+pub mod store;
 
 pub use life::{State, Step};
 pub use model::{ChangeClass, Covered, CoveredField, Number, Text, Version};
