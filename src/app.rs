@@ -21,7 +21,7 @@ use crate::collection::Intake;
 use crate::config::Config;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, outbox, register, site};
+use crate::{audit, collection, identity, notices, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -49,6 +49,7 @@ fn all_routes() -> Routes {
         .merge(identity::routes())
         .merge(audit::routes())
         .merge(register::routes())
+        .merge(notices::routes())
         .merge(collection::routes())
         .merge(outbox::routes())
         .merge(site::routes())

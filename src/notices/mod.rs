@@ -7,20 +7,73 @@
 //! of words make a minor version, everything else a major one. What people read of it, acknowledge and ask
 //! is the reading side.
 
+pub mod actions;
 mod checks;
+mod desk;
 pub mod diff;
+mod documents;
+mod edit;
 mod fields;
 pub mod laws;
 pub mod life;
 pub mod markdown;
 pub mod model;
+mod publish;
+mod review;
 pub mod store;
+mod version;
 
+use std::time::Duration;
+
+pub use documents::documents;
 pub use life::{State, Step};
 pub use model::{ChangeClass, Covered, CoveredField, Number, Text, Version};
 
-use crate::web::Routes;
+use crate::app::AppState;
+use crate::web::{Access, Role, Routes};
+
+const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
+const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
+const CONSULTED: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
+
+/// Seconds between looks at what is scheduled.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/publishing", CONSULTED, desk::list)
+        .post("/publishing", PUBLISHER, desk::create)
+        .get("/publishing/new", PUBLISHER, desk::new)
+        .get("/publishing/{id}", CONSULTED, desk::notice)
+        .post("/publishing/{id}/change", PUBLISHER, desk::change)
+        .post("/publishing/{id}/correct", PUBLISHER, desk::correct)
+        .get("/publishing/versions/{id}", CONSULTED, version::show)
+        .post("/publishing/versions/{id}", PUBLISHER, edit::save)
+        .post("/publishing/versions/{id}/answer", REPRESENTATIVE, review::answer)
+        .post("/publishing/versions/{id}/approve", PUBLISHER, review::approve)
+        .post("/publishing/versions/{id}/autosave", PUBLISHER, edit::autosave)
+        .post("/publishing/versions/{id}/delete", PUBLISHER, review::delete)
+        .post("/publishing/versions/{id}/discard", PUBLISHER, review::discard)
+        .get("/publishing/versions/{id}/edit", PUBLISHER, edit::edit)
+        .post("/publishing/versions/{id}/preview", PUBLISHER, edit::preview)
+        .post("/publishing/versions/{id}/publish", PUBLISHER, publish::submit_now)
+        .post("/publishing/versions/{id}/retract", PUBLISHER, review::retract)
+        .post("/publishing/versions/{id}/return", PUBLISHER, review::return_to_draft)
+        .get("/publishing/versions/{id}/schedule", PUBLISHER, publish::show)
+        .post("/publishing/versions/{id}/schedule", PUBLISHER, publish::submit_schedule)
+        .post("/publishing/versions/{id}/submit", PUBLISHER, review::submit)
+        .post("/publishing/versions/{id}/unschedule", PUBLISHER, review::unschedule)
+}
+
+/// Publishes what is scheduled when its time comes, as long as the pool is open.
+pub async fn keep_house(state: AppState) {
+    while !state.db.is_closed() {
+        if let Err(error) = actions::publish_due(&state).await {
+            tracing::warn!(%error, "scheduled notices could not be published; tried again soon");
+        }
+        tokio::select! {
+            () = state.db.close_event() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
 }
