@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["server"],
     &["demo", "site"],
-    &["register", "collection", "gateways"],
+    &["register", "collection", "gateways", "notices"],
     &["identity"],
     &["outbox"],
     &["audit"],
@@ -104,6 +104,8 @@ fn features_dont_name_each_other_in_circles() {
     };
     assert!(!names("register", "collection") && !names("register", "gateways"));
     assert!(!names("collection", "gateways"));
+    assert!(["register", "collection", "gateways"].iter().all(|room| !names(room, "notices")));
+    assert!(!names("notices", "collection") && !names("notices", "gateways"));
 }
 
 #[test]
