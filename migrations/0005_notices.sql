@@ -45,6 +45,8 @@ create table notice_version (
     retraction_reason text,
     retraction_entry bigint references ledger_entry,
     created_by uuid not null references person,
+    -- Everybody who wrote at it: a second person reviews.
+    authors uuid[] not null,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     constraint notice_version_class_known check (change_class in ('material', 'editorial')),
@@ -159,10 +161,12 @@ begin
     end if;
     if old.state not in ('draft', 'in_review') and (
         (new.major, new.minor, new.change_class, new.jurisdictions, new.departments, new.processings,
-         new.field_table, new.acknowledgement_wanted, new.reason, new.supersedes, new.content, new.content_sha256)
+         new.field_table, new.acknowledgement_wanted, new.reason, new.supersedes, new.content, new.content_sha256,
+         new.authors)
         is distinct from
         (old.major, old.minor, old.change_class, old.jurisdictions, old.departments, old.processings,
-         old.field_table, old.acknowledgement_wanted, old.reason, old.supersedes, old.content, old.content_sha256)
+         old.field_table, old.acknowledgement_wanted, old.reason, old.supersedes, old.content, old.content_sha256,
+         old.authors)
         or new.state in ('draft', 'in_review')) then
         raise exception 'a version that was approved is fixed' using errcode = 'restrict_violation';
     end if;

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn sections_hold_what_stands_below_them() {
-        let found = sections("Before\n\n# One\n\nwords\n\n## Two\n\nmore\n\n```\n# none\n```\n\nThree\n===\n");
+        let found =
+            sections("Before\n\n# One\n\nwords\n\n## Two\n\nmore\n\n```\n# none\n```\n\nThree\n===\n");
         let titles: Vec<_> = found.iter().map(|(t, _)| t.as_str()).collect();
         assert_eq!(titles, ["One", "Two", "Three"]);
         assert!(found[0].1 > found[1].1 && found[2].1 == 0, "{found:?}");
@@ -217,7 +218,8 @@ mod tests {
         let heading = [("en".to_owned(), "Your rights".to_owned())];
         let written = "## Your rights\n\nYou can ask for a copy.\n";
         assert_eq!(section(&heading, &[text("en", written)]), Standing::Done);
-        let empty = section(&heading, &[text("en", "## Your rights\n\n## Next\n\nSomething else, much longer.")]);
+        let empty =
+            section(&heading, &[text("en", "## Your rights\n\n## Next\n\nSomething else, much longer.")]);
         assert!(matches!(empty, Standing::Missing(words) if words.contains("is empty")));
         let gone = section(&heading, &[text("en", "Words")]);
         assert!(matches!(gone, Standing::Missing(words) if words.contains("no heading")));

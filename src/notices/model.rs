@@ -147,6 +147,8 @@ pub struct Version {
     pub retraction_entry: Option<i64>,
     pub retraction_position: Option<i64>,
     pub created_by: Uuid,
+    /// Everybody who wrote at it.
+    pub authors: Vec<Uuid>,
     pub created_at: Time,
     pub updated_at: Time,
     /// By language code.
@@ -299,6 +301,7 @@ pub mod tests {
             retraction_entry: None,
             retraction_position: None,
             created_by: Uuid::from_u128(3),
+            authors: vec![Uuid::from_u128(3)],
             created_at: at,
             updated_at: at,
             texts: vec![Text { language: "en".into(), title: "A title".into(), markdown: "Words".into() }],
