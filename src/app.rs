@@ -19,6 +19,7 @@ use tower_http::trace::TraceLayer;
 use crate::clock::{Clock, Random};
 use crate::collection::Intake;
 use crate::config::Config;
+use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
 use crate::{audit, collection, identity, outbox, register, site};
@@ -33,14 +34,16 @@ pub struct AppState {
     pub clock: Clock,
     pub random: Random,
     pub intake: Intake,
+    pub ledger: Ledger,
     pub passwords: identity::Passwords,
 }
 
 impl AppState {
     pub fn new(config: Config, db: PgPool, clock: Clock, random: Random) -> Self {
         let intake = Intake::start(db.clone(), clock.clone(), random.clone(), config.time_zone.clone());
+        let ledger = Ledger::new(db.clone(), &config, clock.clone(), random.clone());
         let passwords = identity::Passwords::new(random.clone());
-        AppState { config: Arc::new(config), db, clock, random, intake, passwords }
+        AppState { config: Arc::new(config), db, clock, random, intake, ledger, passwords }
     }
 }
 
