@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, outbox, register, site};
+use crate::{audit, collection, identity, notices, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,6 +53,7 @@ fn all_routes() -> Routes {
         .merge(audit::routes())
         .merge(register::routes())
         .merge(collection::routes())
+        .merge(notices::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -81,6 +82,7 @@ pub fn router(state: AppState) -> Router {
                 }))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
+                .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::diff::{self, FieldChange, Run, TextChange};
+use super::diff::{self, Change as DiffChange, FieldChange, Run, TextChange};
 use super::model::{Number, Version};
 use super::reader::choose_language;
 use super::store::reading::{self, HeadRow};

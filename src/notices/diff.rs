@@ -54,6 +54,17 @@ impl Block {
         self.runs.iter().any(|r| r.change != Change::Same)
     }
 
+    /// The style sheet's name of its kind.
+    pub fn class(&self) -> &'static str {
+        match self.kind {
+            Kind::Heading => "heading",
+            Kind::Paragraph => "paragraph",
+            Kind::Item => "item",
+            Kind::Row => "row",
+            Kind::Code => "code",
+        }
+    }
+
     fn whole(plain: &Plain, change: Change) -> Self {
         Block { kind: plain.kind, runs: vec![Run { change, text: plain.text.clone() }] }
     }

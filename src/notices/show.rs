@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::actions::acknowledge;
 use super::compare::{Comparison, Names, compare};
+use super::diff::Change as DiffChange;
 use super::integrity::{self, Integrity};
 use super::laws::Kind;
 use super::model::{self, Covered, CoveredField, Number, Text, Version};
