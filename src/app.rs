@@ -19,6 +19,7 @@ use tower_http::trace::TraceLayer;
 use crate::clock::{Clock, Random};
 use crate::collection::Intake;
 use crate::config::Config;
+use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
 use crate::{audit, collection, identity, notices, outbox, register, site};
@@ -33,14 +34,16 @@ pub struct AppState {
     pub clock: Clock,
     pub random: Random,
     pub intake: Intake,
+    pub ledger: Ledger,
     pub passwords: identity::Passwords,
 }
 
 impl AppState {
     pub fn new(config: Config, db: PgPool, clock: Clock, random: Random) -> Self {
         let intake = Intake::start(db.clone(), clock.clone(), random.clone(), config.time_zone.clone());
+        let ledger = Ledger::new(db.clone(), &config, clock.clone(), random.clone());
         let passwords = identity::Passwords::new(random.clone());
-        AppState { config: Arc::new(config), db, clock, random, intake, passwords }
+        AppState { config: Arc::new(config), db, clock, random, intake, ledger, passwords }
     }
 }
 
@@ -51,6 +54,7 @@ fn all_routes() -> Routes {
         .merge(register::routes())
         .merge(notices::routes())
         .merge(collection::routes())
+        .merge(notices::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -79,6 +83,7 @@ pub fn router(state: AppState) -> Router {
                 }))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
+                .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -34,6 +34,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "smtps:// address of the mail server; secret, also SMTP_URL_FILE",
     ),
     ("MAIL_FROM", "daylight@localhost", "sender of mail"),
+    ("LOG_ORIGIN", "BASE_URL/log without https://", "name of the transparency log; fixed at the first start"),
     ("LOG_LEVEL", "info", "error, warn, info, debug or a tracing filter"),
     ("LOG_FORMAT", "text", "text or json"),
 ];
@@ -81,6 +82,8 @@ pub struct Config {
     pub review_notices: bool,
     pub smtp_url: Option<Secret>,
     pub mail_from: String,
+    /// C2SP tlog-checkpoint's origin line.
+    pub log_origin: String,
     pub log_level: String,
     pub log_format: LogFormat,
     /// Set by `daylight demo` only; never from the environment.
@@ -123,6 +126,7 @@ impl Config {
         if !(1..=3650).contains(&raw_report_days) {
             return Err(wrong("RAW_REPORT_DAYS", "must be a number of days from 1 to 3650"));
         }
+        let log_origin = log_origin(&source, &base_url)?;
         Ok(Config {
             database_url: source.secret("DATABASE_URL", &["postgres://", "postgresql://"])?,
             database_pool_size: pool,
@@ -138,6 +142,7 @@ impl Config {
             review_notices: source.parse("REVIEW_NOTICES", "false", "true or false")?,
             smtp_url: source.secret("SMTP_URL", &["smtp://", "smtps://"])?,
             mail_from: source.text("MAIL_FROM", "daylight@localhost"),
+            log_origin,
             log_level: source.text("LOG_LEVEL", "info"),
             log_format: match source.text("LOG_FORMAT", "text").as_str() {
                 "text" => LogFormat::Text,
@@ -170,6 +175,17 @@ fn base_url(url: String, listen: &SocketAddr) -> Result<String, ConfigError> {
             Err(wrong("BASE_URL", "is required, with https://, when LISTEN is not on this machine alone"))
         }
         false => Err(wrong("BASE_URL", "must begin with https:// unless it names this machine")),
+    }
+}
+
+fn log_origin(source: &Source, base_url: &str) -> Result<String, ConfigError> {
+    let host = base_url.split_once("://").map_or(base_url, |(_, host)| host);
+    let origin = source.text("LOG_ORIGIN", &format!("{host}/log"));
+    match origin.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+        true => {
+            Err(wrong("LOG_ORIGIN", "must be a name without spaces and plus signs, such as example.org/log"))
+        }
+        false => Ok(origin),
     }
 }
 
@@ -255,6 +271,7 @@ mod tests {
             ("DATABASE_POOL_SIZE", "1"),
             ("SMTP_URL", "mail.example"),
             ("LOG_FORMAT", "xml"),
+            ("LOG_ORIGIN", "two words"),
             ("MIGRATE_ON_START", "perhaps"),
             ("RAW_REPORT_DAYS", "0"),
             ("REVIEW_NOTICES", "perhaps"),

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use uuid::Uuid;
+
+use super::model::{Covered, CoveredField};
 
 /// Blocks from this share of common words on are one block that was changed.
 const ALIKE: f64 = 0.4;
@@ -51,6 +52,17 @@ pub struct Block {
 impl Block {
     pub fn is_changed(&self) -> bool {
         self.runs.iter().any(|r| r.change != Change::Same)
+    }
+
+    /// The style sheet's name of its kind.
+    pub fn class(&self) -> &'static str {
+        match self.kind {
+            Kind::Heading => "heading",
+            Kind::Paragraph => "paragraph",
+            Kind::Item => "item",
+            Kind::Row => "row",
+            Kind::Code => "code",
+        }
     }
 
     fn whole(plain: &Plain, change: Change) -> Self {
@@ -308,21 +320,6 @@ fn passages(blocks: Vec<Block>) -> Vec<Passage> {
     passages
 }
 
-/// A processing's row of a field table.
-#[derive(Debug, Clone)]
-pub struct Row<'a> {
-    pub processing: Uuid,
-    pub fields: Vec<Field<'a>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Field<'a> {
-    pub id: &'a str,
-    pub label: &'a str,
-    /// Empty for nothing.
-    pub value: &'a str,
-}
-
 /// "Kept for: 30 days → 90 days"; empty for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
@@ -334,49 +331,45 @@ pub struct FieldChange {
 /// What became of one processing from one field table to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowChange {
-    pub processing: Uuid,
+    pub name: String,
+    /// Whether the processing came, went, or stayed.
     pub change: Change,
     /// All fields of one that came or went; otherwise those that differ.
     pub fields: Vec<FieldChange>,
 }
 
 /// Processings that changed, came, or went; in the order of the newer table, those that went at the end.
-pub fn rows(before: &[Row<'_>], after: &[Row<'_>]) -> Vec<RowChange> {
-    let find = |rows: &[Row<'_>], id: Uuid| rows.iter().position(|r| r.processing == id);
+pub fn rows(before: &[Covered], after: &[Covered]) -> Vec<RowChange> {
+    let find = |rows: &'_ [Covered], id| rows.iter().position(|r| r.processing == id);
     let mut changes = Vec::new();
     for row in after {
-        match find(before, row.processing) {
-            Some(at) => {
-                let fields = fields(&before[at].fields, &row.fields);
-                if !fields.is_empty() {
-                    changes.push(RowChange { processing: row.processing, change: Change::Same, fields });
-                }
-            }
-            None => {
-                let fields = fields(&[], &row.fields);
-                changes.push(RowChange { processing: row.processing, change: Change::Added, fields });
-            }
+        let (change, fields) = match find(before, row.processing) {
+            Some(at) => (Change::Same, fields(&before[at].fields, &row.fields)),
+            None => (Change::Added, fields(&[], &row.fields)),
+        };
+        if change == Change::Added || !fields.is_empty() {
+            changes.push(RowChange { name: row.name.clone(), change, fields });
         }
     }
     for row in before.iter().filter(|r| find(after, r.processing).is_none()) {
         let fields = fields(&row.fields, &[]);
-        changes.push(RowChange { processing: row.processing, change: Change::Removed, fields });
+        changes.push(RowChange { name: row.name.clone(), change: Change::Removed, fields });
     }
     changes
 }
 
-fn fields(before: &[Field<'_>], after: &[Field<'_>]) -> Vec<FieldChange> {
-    let value = |fields: &[Field<'_>], id: &str| {
-        fields.iter().find(|f| f.id == id).map_or_else(String::new, |f| f.value.to_owned())
+fn fields(before: &[CoveredField], after: &[CoveredField]) -> Vec<FieldChange> {
+    let value = |fields: &[CoveredField], id: &str| {
+        fields.iter().find(|f| f.id == id).map_or_else(String::new, |f| f.value.clone())
     };
     let gone = before.iter().filter(|f| !after.iter().any(|a| a.id == f.id));
     after
         .iter()
         .chain(gone)
         .map(|f| FieldChange {
-            label: f.label.to_owned(),
-            before: value(before, f.id),
-            after: value(after, f.id),
+            label: f.label.clone(),
+            before: value(before, &f.id),
+            after: value(after, &f.id),
         })
         .filter(|c| c.before != c.after)
         .collect()
@@ -448,28 +441,40 @@ mod tests {
 
     #[test]
     fn fields_are_compared_by_processing() {
-        let field = |id, label, value| Field { id, label, value };
-        let row =
-            |n, fields: &[Field<'static>]| Row { processing: Uuid::from_u128(n), fields: fields.to_vec() };
+        let row = |n: u128, fields: &[(&str, &str, &str)]| Covered {
+            processing: uuid::Uuid::from_u128(n),
+            revision: 1,
+            content_sha256: String::new(),
+            name: format!("Processing {n}"),
+            fields: fields
+                .iter()
+                .map(|(id, label, value)| CoveredField {
+                    id: (*id).into(),
+                    label: (*label).into(),
+                    value: (*value).into(),
+                })
+                .collect(),
+        };
         let before = [
-            row(1, &[field("retention", "Kept for", "30 days"), field("why", "Why", "Security")]),
-            row(2, &[field("why", "Why", "Pay")]),
+            row(1, &[("retention", "Kept for", "30 days"), ("why", "Why", "Security")]),
+            row(2, &[("why", "Why", "Pay")]),
         ];
         let after = [
-            row(1, &[field("retention", "Kept for", "90 days"), field("why", "Why", "Security")]),
-            row(3, &[field("why", "Why", "Training")]),
+            row(1, &[("retention", "Kept for", "90 days"), ("why", "Why", "Security")]),
+            row(3, &[("why", "Why", "Training")]),
         ];
-        let changes = rows(&before, &after);
-        let short: Vec<String> = changes
+        let short: Vec<String> = rows(&before, &after)
             .iter()
             .flat_map(|c| {
-                c.fields.iter().map(|f| format!("{:?} {}: {} → {}", c.change, f.label, f.before, f.after))
+                c.fields.iter().map(|f| format!("{} {:?} {}: {} → {}", c.name, c.change, f.label, f.before, f.after))
             })
             .collect();
-        assert_eq!(
-            short,
-            ["Same Kept for: 30 days → 90 days", "Added Why:  → Training", "Removed Why: Pay → "]
-        );
+        let expected = [
+            "Processing 1 Same Kept for: 30 days → 90 days",
+            "Processing 3 Added Why:  → Training",
+            "Processing 2 Removed Why: Pay → ",
+        ];
+        assert_eq!(short, expected);
         assert!(rows(&before, &before).is_empty());
     }
 

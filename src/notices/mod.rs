@@ -8,18 +8,29 @@
 //! is the reading side.
 
 pub mod actions;
+mod answer;
+mod bands;
+mod board;
 mod checks;
+mod compare;
 mod desk;
 pub mod diff;
 mod documents;
 mod edit;
+mod feed;
 mod fields;
+mod integrity;
 pub mod laws;
 pub mod life;
+mod list;
 pub mod markdown;
 pub mod model;
 mod publish;
+mod questions;
+mod reach;
+mod reader;
 mod review;
+mod show;
 pub mod store;
 mod version;
 
@@ -27,19 +38,42 @@ use std::time::Duration;
 
 pub use documents::documents;
 pub use life::{State, Step};
+pub use list::count_unread;
 pub use model::{ChangeClass, Covered, CoveredField, Number, Text, Version};
 
 use crate::app::AppState;
 use crate::web::{Access, Role, Routes};
 
+const WORKER: Access = Access::Roles(&[Role::Worker]);
 const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
 const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
+/// Those who write notices, and those who are consulted and see who was reached.
 const CONSULTED: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 
-/// Seconds between looks at what is scheduled.
+/// Between looks at what is scheduled.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
-pub fn routes() -> Routes {
+/// What people read, and what they answer.
+fn reading_routes() -> Routes {
+    Routes::new()
+        .get("/notices", Access::SignedIn, list::list)
+        .get("/notices/{id}", Access::SignedIn, show::show)
+        .get("/notices/{id}/changes", Access::SignedIn, compare::show)
+        .post("/notices/{id}/acknowledge", WORKER, answer::acknowledge)
+        .post("/notices/{id}/decline", WORKER, answer::decline)
+        .post("/notices/{id}/questions", WORKER, questions::ask)
+        .get("/questions", CONSULTED, questions::list)
+        .post("/questions/{id}/answer", PUBLISHER, questions::answer)
+        .post("/questions/{id}/withdraw", WORKER, questions::withdraw)
+        .get("/notices/{id}/reach", CONSULTED, reach::show)
+        .post("/notices/{id}/remind", PUBLISHER, reach::send_reminder)
+        .post("/notices/{id}/acknowledgements", PUBLISHER, reach::export)
+        .get("/board/{id}", Access::Public, board::show)
+        .get("/notices.atom", Access::Public, feed::show)
+}
+
+/// What publishers write, and representatives answer.
+fn publishing_routes() -> Routes {
     Routes::new()
         .get("/publishing", CONSULTED, desk::list)
         .post("/publishing", PUBLISHER, desk::create)
@@ -63,6 +97,10 @@ pub fn routes() -> Routes {
         .post("/publishing/versions/{id}/schedule", PUBLISHER, publish::submit_schedule)
         .post("/publishing/versions/{id}/submit", PUBLISHER, review::submit)
         .post("/publishing/versions/{id}/unschedule", PUBLISHER, review::unschedule)
+}
+
+pub fn routes() -> Routes {
+    reading_routes().merge(publishing_routes())
 }
 
 /// Publishes what is scheduled when its time comes, as long as the pool is open.

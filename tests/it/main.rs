@@ -7,6 +7,7 @@ mod architecture;
 mod audit;
 mod collection;
 mod identity;
+mod ledger;
 mod links;
 mod outbox;
 mod packaging;

@@ -3,15 +3,18 @@
 //! Whoever changes something says which revision of the version they have seen. When another is the newest
 //! one by now, nothing is done ([`STALE`]) and nothing that was typed is lost.
 
+pub(super) mod acknowledge;
+pub(super) mod ask;
 mod drafts;
 mod publish;
+pub(super) mod remind;
 mod review;
 mod schedule;
 
 pub use drafts::{Edit, change, correct, create, delete_draft, preview, save};
 pub use publish::{publish_due, publish_now, retract};
-pub use review::{answer, approve, return_to_draft, submit};
-pub use schedule::{Times, check_times, discard, schedule, unschedule};
+pub use review::{answer, approve, obstacle, return_to_draft, standing_answer, submit};
+pub use schedule::{Times, check_times, discard, schedule, unschedule, whole_minute};
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,6 +1,9 @@
 //! SQL of notices: reading versions here, writing drafts and versions beside it.
 
 mod drafts;
+pub(super) mod questions;
+pub(super) mod reach;
+pub(super) mod reading;
 mod versions;
 
 pub(super) use drafts::*;

@@ -13,6 +13,8 @@ pub mod logs;
 pub mod smtp;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use daylight::app::{self, AppState};
@@ -32,6 +34,23 @@ pub const START: &str = "2026-11-02T09:00:00Z";
 /// A password that passes the rules.
 pub const PASSWORD: &str = "three boats at noon";
 
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+/// A data folder of its own; the folders of the last run are swept by the first of this one.
+fn fresh_folder() -> PathBuf {
+    let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    if number == 0 {
+        let entries = std::fs::read_dir(&base).into_iter().flatten().flatten();
+        let is_old = |entry: &std::fs::DirEntry| {
+            let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+            age.is_some_and(|age| age.as_secs() > 3600)
+        };
+        entries.filter(is_old).for_each(|entry| drop(std::fs::remove_dir_all(entry.path())));
+    }
+    base.join(format!("{}-{number}", std::process::id()))
+}
+
 /// One server with a database of its own.
 pub struct TestApp {
     pub state: AppState,
@@ -49,6 +68,7 @@ impl TestApp {
         let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
+        config.data_dir = fresh_folder();
         change(&mut config);
         let options = database::fresh().await;
         let pool = daylight::database::connect(options, &config).await.expect("the clone can be reached");

@@ -1,0 +1,50 @@
+//! The transparency log: what is published or decided can't be changed afterwards without an outsider
+//! noticing.
+//!
+//! A feature hands in a leaf with [`submit`], in the transaction of what it stands for; the sequencer gives
+//! it a place and signs the tree's head ([`Ledger`]). A leaf holds hashes and nobody's data. Everything is
+//! served under `/log/` in the C2SP formats, so that other people's tools check it; `daylight verify` and
+//! the code in [`proof`] need no database and no network.
+
+pub mod keys;
+pub mod proof;
+mod sequencer;
+mod store;
+mod tiles;
+
+use sqlx::PgConnection;
+
+pub use proof::leaf::{Leaf, NoticeChange, Pause, RegisterChange, document_hash};
+pub use proof::tree::Hash;
+pub use sequencer::{Ledger, Standing, forget_example};
+
+use crate::error::Result;
+
+/// An entry, in the order in which entries were handed in; its place in the log is another number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub i64);
+
+/// What an entry's `content` is the hash of, as a feature's own rows have it now.
+pub struct Document {
+    pub entry: EntryId,
+    /// Whether people without an account may read it.
+    pub public: bool,
+    pub content: serde_json::Value,
+}
+
+/// Hands in a leaf, in the caller's transaction. Call [`Ledger::settle`] after the commit.
+pub async fn submit(db: &mut PgConnection, leaf: &Leaf) -> Result<EntryId> {
+    let bytes = leaf.to_bytes().map_err(anyhow::Error::new)?;
+    Ok(store::insert_entry(db, &bytes, proof::tree::leaf_hash(&bytes)).await?)
+}
+
+/// The leaf hash of an entry: what the next one about the same thing names as the one before.
+pub async fn leaf_hash_of(db: &mut PgConnection, entry: EntryId) -> Result<Hash> {
+    let hash = store::find_hash(db, entry).await?;
+    Ok(Hash::try_from(hash.as_slice()).map_err(anyhow::Error::new)?)
+}
+
+/// Where an entry stands in the log; `None` while it waits.
+pub async fn position_of(db: &mut PgConnection, entry: EntryId) -> Result<Option<i64>> {
+    Ok(store::find_position(db, entry).await?)
+}

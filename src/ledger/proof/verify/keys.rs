@@ -1,0 +1,119 @@
+//! Which key signs at which size: the chain of `key` leaves, and who vouches for it.
+
+use super::super::checkpoint::Checkpoint;
+use super::super::leaf::KeyLeaf;
+use super::super::note::{Check, Key, Kind, Note};
+use super::super::policy::Policy;
+use super::Report;
+
+const KEYS: &str = "keys";
+
+/// The log's keys with the index from which each counts.
+#[derive(Default)]
+pub struct Keys(Vec<(u64, Key)>);
+
+impl Keys {
+    /// Takes up a key leaf, checked against the one before.
+    pub fn add(&mut self, index: u64, leaf: &KeyLeaf, report: &mut Report) {
+        if leaf.role != "log" {
+            return;
+        }
+        let before = self.0.last().map(|(_, key)| key.public.to_bytes());
+        if leaf.previous.map(|hash| hash.0) != before {
+            let words = "this key doesn't name the key before it";
+            report.violated(KEYS, Some(index), words);
+        }
+        if !leaf.is_signed() {
+            report.violated(KEYS, Some(index), "this key wasn't signed by the one before it");
+        }
+        match Key::from_bytes(&leaf.origin, Kind::Ed25519, &leaf.public_key.0) {
+            Ok(key) => self.0.push((index, key)),
+            Err(fault) => report.violated(KEYS, Some(index), fault.to_string()),
+        }
+    }
+
+    pub fn public(&self) -> impl Iterator<Item = ed25519_dalek::VerifyingKey> {
+        self.0.iter().map(|(_, key)| key.public)
+    }
+
+    /// The key that must have signed a checkpoint of this size.
+    fn at(&self, size: u64) -> Option<&Key> {
+        self.0.iter().rev().find(|(index, _)| *index < size).map(|(_, key)| key)
+    }
+
+    /// Whether the policy names one of the keys, of which the later ones are signed by the earlier.
+    pub fn judge(&self, origin: &str, policy: &Policy, is_own: bool, report: &mut Report) {
+        if self.0.is_empty() {
+            report.violated(KEYS, None, "no leaf announces the key that signs");
+            return;
+        }
+        let named = policy.logs.iter().filter(|k| k.name == origin);
+        let trusted = named.into_iter().any(|k| self.0.iter().any(|(_, key)| key.public == k.public));
+        match (trusted, is_own) {
+            (false, _) => report.violated(KEYS, None, "none of the policy's keys is a key of this log"),
+            (true, true) => report.not_checked(
+                KEYS,
+                "the keys are the export's own word; give --policy with a policy that you got elsewhere",
+            ),
+            (true, false) => report.unless_violated(KEYS, format!("{}, from your policy", self.words())),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self.0.len() {
+            1 => "one key".into(),
+            n => format!("{n} keys, each signed by the one before"),
+        }
+    }
+
+    /// Whether the note is a checkpoint of this log, signed by the key that is valid at its size.
+    pub fn read(&self, origin: &str, note: &Note) -> Result<Checkpoint, String> {
+        let checkpoint: Checkpoint = note.text.parse().map_err(|e| format!("{e}"))?;
+        if checkpoint.origin != origin {
+            return Err(format!("it is of the log {}", checkpoint.origin));
+        }
+        let key = self.at(checkpoint.size).ok_or("no key is valid at its size")?;
+        let key = Key { name: origin.into(), ..key.clone() };
+        match key.check(note) {
+            Check::Valid(_) => Ok(checkpoint),
+            Check::Broken => Err("its signature doesn't verify".into()),
+            Check::Absent => Err("it isn't signed by the key that is valid at its size".into()),
+        }
+    }
+}
+
+/// Whether enough witnesses cosigned; says when.
+pub fn judge_witnesses(policy: &Policy, note: &Note, report: &mut Report) {
+    const WITNESSES: &str = "witnesses";
+    match policy.cosignatures(note) {
+        Err(fault) => report.violated(WITNESSES, None, fault.to_string()),
+        Ok(found) if !policy.is_quorum(&found) => {
+            let words = format!("{} cosigned, which is fewer than the policy asks for", people(found.len()));
+            report.violated(WITNESSES, None, words);
+        }
+        Ok(found) if found.is_empty() => {
+            let words =
+                "nobody cosigned and the policy asks for nobody: others may have been shown another log";
+            report.not_checked(WITNESSES, words);
+        }
+        Ok(found) => {
+            let list: Vec<String> =
+                found.iter().map(|(name, time)| format!("{name} at {}", utc(*time))).collect();
+            report.holds(WITNESSES, format!("cosigned by {}", list.join(", ")));
+        }
+    }
+}
+
+fn people(n: usize) -> String {
+    match n {
+        0 => "No witness".into(),
+        1 => "One witness".into(),
+        n => format!("{n} witnesses"),
+    }
+}
+
+/// Seconds since 1970 as RFC 3339.
+fn utc(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.map_or_else(|| format!("second {seconds}"), |t| t.to_string())
+}

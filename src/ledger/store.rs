@@ -1,0 +1,299 @@
+//! SQL of the log.
+
+use sqlx::{PgConnection, Result};
+
+use super::EntryId;
+use super::proof::tree::{Full, Hash};
+use crate::clock::Time;
+
+/// The log's head.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub origin: String,
+    pub public_key: Vec<u8>,
+    pub size: i64,
+    pub root: Vec<u8>,
+    pub began_at: Time,
+}
+
+pub async fn find_head(db: &mut PgConnection) -> Result<Option<Head>> {
+    sqlx::query_as!(Head, "select origin, public_key, size, root, began_at from ledger_log")
+        .fetch_optional(db)
+        .await
+}
+
+/// Any number; whoever writes the log holds it until their transaction ends.
+const WRITER: i64 = 0x6461_796c_6c6f_6731;
+
+/// Waits until nobody else writes the log.
+pub async fn lock_writer(db: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", WRITER).execute(db).await?;
+    Ok(())
+}
+
+pub async fn insert_head(
+    db: &mut PgConnection,
+    origin: &str,
+    public_key: &[u8],
+    root: Hash,
+    now: Time,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into ledger_log (origin, public_key, size, root, began_at) values ($1, $2, 0, $3, $4)",
+        origin,
+        public_key,
+        &root.0[..],
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub async fn update_head(db: &mut PgConnection, size: i64, root: Hash, public_key: &[u8]) -> Result<()> {
+    sqlx::query!(
+        "update ledger_log set size = $1, root = $2, public_key = $3",
+        size,
+        &root.0[..],
+        public_key,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub async fn insert_entry(db: &mut PgConnection, bytes: &[u8], hash: Hash) -> Result<EntryId> {
+    let id = sqlx::query_scalar!(
+        "insert into ledger_entry (bytes, hash) values ($1, $2) returning id",
+        bytes,
+        &hash.0[..],
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(EntryId(id))
+}
+
+pub struct Waiting {
+    pub id: i64,
+    pub bytes: Vec<u8>,
+    pub hash: Vec<u8>,
+}
+
+/// What waits for its place, in the order in which it was handed in.
+pub async fn list_waiting(db: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>> {
+    sqlx::query_as!(
+        Waiting,
+        "select id, bytes, hash from ledger_entry where position is null order by id limit $1",
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Whether something waits.
+pub async fn is_waiting(db: &mut PgConnection) -> Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from ledger_entry where position is null) as "waits!""#)
+        .fetch_one(db)
+        .await
+}
+
+/// Gives entries the places from `first` on.
+pub async fn place_entries(db: &mut PgConnection, ids: &[i64], first: i64) -> Result<()> {
+    sqlx::query!(
+        "update ledger_entry e set position = $2 + w.n - 1
+         from unnest($1::bigint[]) with ordinality as w (id, n) where e.id = w.id",
+        ids,
+        first,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub async fn upsert_tiles(db: &mut PgConnection, tiles: &[Full]) -> Result<()> {
+    let levels: Vec<i16> = tiles.iter().map(|t| t.level as i16).collect();
+    let numbers: Vec<i64> = tiles.iter().map(|t| t.number as i64).collect();
+    let hashes: Vec<Vec<u8>> = tiles.iter().map(|t| super::proof::tree::to_bytes(&t.hashes)).collect();
+    sqlx::query!(
+        "insert into ledger_tile (level, number, hashes)
+         select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])
+         on conflict (level, number) do update set hashes = excluded.hashes",
+        &levels,
+        &numbers,
+        &hashes,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub struct TileRow {
+    pub level: i16,
+    pub number: i64,
+    pub hashes: Vec<u8>,
+}
+
+pub async fn list_tiles(db: &mut PgConnection, places: &[(u32, u64)]) -> Result<Vec<TileRow>> {
+    let levels: Vec<i16> = places.iter().map(|p| p.0 as i16).collect();
+    let numbers: Vec<i64> = places.iter().map(|p| p.1 as i64).collect();
+    sqlx::query_as!(
+        TileRow,
+        "select t.level, t.number, t.hashes from ledger_tile t
+         join unnest($1::smallint[], $2::bigint[]) as w (level, number)
+             on w.level = t.level and w.number = t.number",
+        &levels,
+        &numbers,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub struct EntryRow {
+    pub position: i64,
+    pub bytes: Vec<u8>,
+    pub hash: Vec<u8>,
+}
+
+/// Entries at `[first, first + count)`.
+pub async fn list_entries(db: &mut PgConnection, first: i64, count: i64) -> Result<Vec<EntryRow>> {
+    sqlx::query_as!(
+        EntryRow,
+        r#"select position as "position!", bytes, hash from ledger_entry
+           where position >= $1 and position < $1 + $2 order by position"#,
+        first,
+        count,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Where an entry stands; `None` while it waits.
+pub async fn find_position(db: &mut PgConnection, id: EntryId) -> Result<Option<i64>> {
+    sqlx::query_scalar!("select position from ledger_entry where id = $1", id.0).fetch_one(db).await
+}
+
+pub async fn find_hash(db: &mut PgConnection, id: EntryId) -> Result<Vec<u8>> {
+    sqlx::query_scalar!("select hash from ledger_entry where id = $1", id.0).fetch_one(db).await
+}
+
+/// A signed tree head with what witnesses said of it.
+#[derive(Debug, Clone)]
+pub struct CheckpointRow {
+    pub size: i64,
+    pub signed_at: Time,
+    pub body: String,
+    pub signature: String,
+    /// The witnesses' lines, in the order of their names.
+    pub cosignatures: Vec<String>,
+}
+
+pub async fn insert_checkpoint(
+    db: &mut PgConnection,
+    origin: &str,
+    size: i64,
+    now: Time,
+    body: &str,
+    signature: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into ledger_checkpoint (origin, size, signed_at, body, signature) values ($1, $2, $3, $4, $5)",
+        origin,
+        size,
+        now as _,
+        body,
+        signature,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The newest checkpoints of at least `size` entries, newest first; those before `before`, if given.
+pub async fn list_checkpoints(
+    db: &mut PgConnection,
+    size: i64,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<CheckpointRow>> {
+    sqlx::query_as!(
+        CheckpointRow,
+        r#"select c.size, c.signed_at, c.body, c.signature,
+                  array(select w.line from ledger_cosignature w where w.origin = c.origin and w.size = c.size
+                        order by w.witness) as "cosignatures!: Vec<String>"
+           from ledger_checkpoint c join ledger_log l on l.origin = c.origin
+           where c.size >= $1 and ($2::bigint is null or c.size < $2)
+           order by c.size desc limit $3"#,
+        size,
+        before,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The newest checkpoint of at least `size` entries that a witness has cosigned.
+pub async fn find_cosigned(db: &mut PgConnection, size: i64) -> Result<Option<i64>> {
+    sqlx::query_scalar!(
+        r#"select max(w.size) from ledger_cosignature w join ledger_log l on l.origin = w.origin
+           where w.size >= $1"#,
+        size,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The largest size that this witness has cosigned; 0 before the first.
+pub async fn find_cosigned_by(db: &mut PgConnection, witness: &str) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(max(w.size), 0) as "size!" from ledger_cosignature w
+           join ledger_log l on l.origin = w.origin where w.witness = $1"#,
+        witness,
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub async fn insert_cosignature(
+    db: &mut PgConnection,
+    origin: &str,
+    size: i64,
+    witness: &str,
+    at: Time,
+    line: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into ledger_cosignature (origin, size, witness, cosigned_at, line) values ($1, $2, $3, $4, $5)
+         on conflict (origin, size, witness) do nothing",
+        origin,
+        size,
+        witness,
+        at as _,
+        line,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes room for a new beginning: nothing has a place any more, in the order that it had.
+pub async fn begin_again(db: &mut PgConnection, origin: &str, now: Time) -> Result<()> {
+    sqlx::query!("delete from ledger_tile").execute(&mut *db).await?;
+    sqlx::query!("update ledger_log set origin = $1, began_at = $2", origin, now as _).execute(db).await?;
+    Ok(())
+}
+
+/// Entries that had a place, in its order, and then those that waited.
+pub async fn list_for_new_beginning(db: &mut PgConnection, first: EntryId) -> Result<Vec<Waiting>> {
+    sqlx::query_as!(
+        Waiting,
+        "select id, bytes, hash from ledger_entry order by id <> $1, position nulls last, id",
+        first.0,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub async fn unplace_entries(db: &mut PgConnection) -> Result<()> {
+    sqlx::query!("update ledger_entry set position = null where position is not null").execute(db).await?;
+    Ok(())
+}
