@@ -14,7 +14,7 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, database, demo, identity, outbox};
+use crate::{collection, database, demo, identity, notices, outbox};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -203,9 +203,12 @@ async fn run(
         stop_signal().await;
         let _ = stop.send(true);
     });
-    // Both end when the pool is closed.
-    let workers =
-        [tokio::spawn(outbox::run(state.clone())), tokio::spawn(collection::keep_house(state.clone()))];
+    // All end when the pool is closed.
+    let workers = [
+        tokio::spawn(outbox::run(state.clone())),
+        tokio::spawn(collection::keep_house(state.clone())),
+        tokio::spawn(notices::keep_house(state.clone())),
+    ];
     let router = app::router(state.clone());
     let mut signal = stopped.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {

@@ -61,6 +61,17 @@ const DONE: &[(&str, &str)] = &[
     ("resumed", "Resumed."),
     ("ended", "Ended. Its history stays."),
     ("revised", "Changed. The history shows what was changed."),
+    ("notice-saved", "The draft is saved. Nobody but publishers sees it until you submit it."),
+    ("notice-submitted", "Submitted. Its words stand still now; representatives can see it and answer."),
+    ("notice-returned", "It is a draft again."),
+    ("notice-approved", "Approved. Its content is fixed for good."),
+    ("notice-scheduled", "Scheduled. It is published by itself at its time."),
+    ("notice-unscheduled", "Taken off the schedule. It isn't published until you say so."),
+    ("notice-published", "Published, and in the log."),
+    ("notice-discarded", "Set aside. This draft begins with its words."),
+    ("notice-copied", "This draft begins with the words of the published version."),
+    ("notice-retracted", "Retracted. It stays readable, with the reason."),
+    ("notice-deleted", "The draft is deleted."),
     ("invited", "The account is made and the invitation is on its way."),
     ("invited-again", "A new invitation is on its way."),
     ("person-saved", "The account is saved."),
@@ -112,11 +123,11 @@ impl Page {
         }
         links.push(("/notices", "Notices"));
         links.push(("/register", "Declared"));
+        if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
+            links.push(("/publishing", "Publishing"));
+        }
         if viewer.roles.iter().any(|r| *r != Role::Worker) {
             links.push(("/organisation", "Organisation"));
-        }
-        if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
-            links.push(("/questions", "Questions"));
         }
         if viewer.has(Role::Administrator) {
             links.push(("/people", "People"));
