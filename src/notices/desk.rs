@@ -95,10 +95,9 @@ impl Desk<'_> {
             State::Published => match self.drifted(&version).as_slice() {
                 [] if version.leaf_position.is_none() => ("Waits for the log to take it".into(), true),
                 [] => (String::new(), false),
-                changes => (
-                    format!("The register has changed since: {}", fields::changes_words(changes)),
-                    true,
-                ),
+                changes => {
+                    (format!("The register has changed since: {}", fields::changes_words(changes)), true)
+                }
             },
             State::Superseded => (String::new(), false),
             State::Retracted => (version.retraction_reason.clone().unwrap_or_default(), false),

@@ -163,7 +163,12 @@ fn fill(version: &Version) -> Submitted {
     form
 }
 
-fn lists(version: &Version, coverable: &[Revision], departments: &[(Uuid, String)], used: &[String]) -> Lists {
+fn lists(
+    version: &Version,
+    coverable: &[Revision],
+    departments: &[(Uuid, String)],
+    used: &[String],
+) -> Lists {
     let pair = |id: String, words: String| (id, words);
     let places = Jurisdiction::all().iter().map(|j| match j.citation.as_str() {
         "" => pair(j.code.clone(), j.name.clone()),
@@ -311,9 +316,8 @@ pub async fn autosave(
     Path(id): Path<Uuid>,
     submitted: Submitted,
 ) -> Result<Response> {
-    let refused = |status: StatusCode, detail: &str| {
-        (status, axum::Json(json!({ "detail": detail }))).into_response()
-    };
+    let refused =
+        |status: StatusCode, detail: &str| (status, axum::Json(json!({ "detail": detail }))).into_response();
     match actions::save(&state, &viewer, id, seen(&submitted), &read(&submitted)).await {
         Ok(revision) => Ok(axum::Json(json!({ "revision": revision })).into_response()),
         Err(Error::Conflict(_)) => Ok(refused(

@@ -54,16 +54,12 @@ impl SchedulePage {
     }
 }
 
-async fn page_of(
-    state: &AppState,
-    page: Page,
-    id: Uuid,
-    form: Form,
-    status: StatusCode,
-) -> Result<Response> {
+async fn page_of(state: &AppState, page: Page, id: Uuid, form: Form, status: StatusCode) -> Result<Response> {
     let version = store::find_version(&mut *state.db.acquire().await?, id).await?.ok_or(Error::NotFound)?;
     if version.state.after(Step::Publish).is_none() {
-        return Err(Error::conflict("Only what is approved can be published. Look at its page for what is next."));
+        return Err(Error::conflict(
+            "Only what is approved can be published. Look at its page for what is next.",
+        ));
     }
     let kind = actions::kind_of(&version)?;
     let rule = kind.minimum(version.class, &version.jurisdictions);
@@ -140,7 +136,8 @@ async fn publish(state: &AppState, viewer: &Viewer, id: Uuid, form: &Submitted) 
 fn renamed(errors: &FieldErrors) -> FieldErrors {
     let mut out = FieldErrors::default();
     for error in errors.iter() {
-        let field = if error.field == "effective_date" { "now_effective_date".into() } else { error.field.clone() };
+        let field =
+            if error.field == "effective_date" { "now_effective_date".into() } else { error.field.clone() };
         out.add(field, error.message.clone());
     }
     out

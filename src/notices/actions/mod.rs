@@ -13,8 +13,8 @@ mod schedule;
 
 pub use drafts::{Edit, change, correct, create, delete_draft, preview, save};
 pub use publish::{publish_due, publish_now, retract};
-pub use review::{answer, approve, return_to_draft, submit};
-pub use schedule::{Times, check_times, discard, schedule, unschedule};
+pub use review::{answer, approve, obstacle, return_to_draft, standing_answer, submit};
+pub use schedule::{Times, check_times, discard, schedule, unschedule, whole_minute};
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -32,7 +32,8 @@ fn check_complete(version: &Version, table: &[Covered]) -> Result<()> {
     let kind = kind_of(version)?;
     let mut errors = FieldErrors::default();
     if version.jurisdictions.is_empty() {
-        errors.add("jurisdictions", "Choose whose law applies: it says who reads this, and what it must say.");
+        errors
+            .add("jurisdictions", "Choose whose law applies: it says who reads this, and what it must say.");
     }
     if table.len() < version.processings.len() {
         errors.add("processings", "Something that this covers has ended. Untick it.");
@@ -111,7 +112,8 @@ pub async fn answer(
             "You also publish for the employer, so you can't answer for the representatives.",
         ));
     }
-    let comment = if agrees { optional(short(comment, "comment")?) } else { Some(reasoned(comment, "comment")?) };
+    let comment =
+        if agrees { optional(short(comment, "comment")?) } else { Some(reasoned(comment, "comment")?) };
     let mut tx = state.db.begin().await?;
     let version = lock(&mut tx, id, seen).await?;
     if version.content_sha256.is_none() {

@@ -25,7 +25,8 @@ pub struct Times {
 
 impl Times {
     pub fn zone(&self) -> Result<TimeZone> {
-        TimeZone::get(&self.zone).map_err(|_| Error::invalid("time_zone", "Choose a time zone from the list."))
+        TimeZone::get(&self.zone)
+            .map_err(|_| Error::invalid("time_zone", "Choose a time zone from the list."))
     }
 }
 
