@@ -62,7 +62,9 @@ fn all_routes() -> Routes {
 
 /// What the log's entries commit to, as each feature's own rows have it now.
 pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
-    register::documents(db).await
+    let mut documents = register::documents(db).await?;
+    documents.extend(notices::documents(db).await?);
+    Ok(documents)
 }
 
 /// Every route with who may use it; the access test compares it with its own table.
