@@ -47,13 +47,14 @@ use crate::web::{Access, Role, Routes};
 const WORKER: Access = Access::Roles(&[Role::Worker]);
 const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
 const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
+/// Those who write notices, and those who are consulted and see who was reached.
 const CONSULTED: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 
-/// Seconds between looks at what is scheduled.
+/// Between looks at what is scheduled.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// What people read, and what they answer.
-fn reading() -> Routes {
+fn reading_routes() -> Routes {
     Routes::new()
         .get("/notices", Access::SignedIn, list::list)
         .get("/notices/{id}", Access::SignedIn, show::show)
@@ -72,7 +73,7 @@ fn reading() -> Routes {
 }
 
 /// What publishers write, and representatives answer.
-fn publishing() -> Routes {
+fn publishing_routes() -> Routes {
     Routes::new()
         .get("/publishing", CONSULTED, desk::list)
         .post("/publishing", PUBLISHER, desk::create)
@@ -99,7 +100,7 @@ fn publishing() -> Routes {
 }
 
 pub fn routes() -> Routes {
-    publishing().merge(reading())
+    reading_routes().merge(publishing_routes())
 }
 
 /// Publishes what is scheduled when its time comes, as long as the pool is open.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::actions::{self, Times, whole_minute};
 use super::edit::seen;
-use super::laws::{Kind, first_effect};
+use super::laws::first_effect;
 use super::life::Step;
 use super::model::{ChangeClass, Version};
 use super::review::{confirmed, refused};
@@ -29,7 +29,6 @@ struct SchedulePage {
     page: Page,
     form: Form,
     version: Version,
-    kind: &'static Kind,
     /// The rule about the time between publication and effect.
     rule: Option<&'static Jurisdiction>,
     /// The first moment of effect if it were published now.
@@ -75,7 +74,6 @@ async fn page_of(state: &AppState, page: Page, id: Uuid, form: Form, status: Sta
         page,
         form,
         version,
-        kind,
         zone,
     };
     html_with(status, &shown)

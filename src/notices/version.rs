@@ -13,7 +13,7 @@ use super::edit::Rendered;
 use super::fields::{self, Change};
 use super::laws::Kind;
 use super::life::{State, Step};
-use super::model::{ChangeClass, Covered, Version};
+use super::model::{Covered, Version};
 use super::store::{self, Answer, Review};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
@@ -67,10 +67,6 @@ impl VersionPage {
 
     fn is_in_review(&self) -> bool {
         self.version.state == State::InReview
-    }
-
-    fn is_editorial(&self) -> bool {
-        self.version.class == ChangeClass::Editorial
     }
 
     /// The rule about the time between publication and effect, for who plans it.

@@ -47,7 +47,8 @@ pub struct MailRow {
 
 pub async fn count_mails(db: &mut PgConnection) -> Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from outbox where not confidential"#)
-        .fetch_one(db).await
+        .fetch_one(db)
+        .await
 }
 
 pub async fn list_mails(db: &mut PgConnection, offset: i64, limit: i64) -> Result<Vec<MailRow>> {
