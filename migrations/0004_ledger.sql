@@ -42,6 +42,13 @@ create trigger ledger_entry_never_rewritten before update on ledger_entry
 create trigger ledger_entry_never_deleted before delete on ledger_entry
     for each row execute function refuse_change();
 
+create table ledger_key (
+    public_key bytea primary key,
+    ledger_entry bigint not null references ledger_entry,
+    constraint ledger_key_length check (length(public_key) = 32)
+);
+comment on table ledger_key is 'Purpose: every key the log has announced, so that policies list them. Retention: kept.';
+
 create table ledger_tile (
     -- Level and number as in C2SP tlog-tiles.
     level smallint not null,

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware;
 use axum::response::Response;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
@@ -19,10 +19,11 @@ use tower_http::trace::TraceLayer;
 use crate::clock::{Clock, Random};
 use crate::collection::Intake;
 use crate::config::Config;
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, notices, outbox, register, site};
+use crate::{audit, collection, identity, ledger, notices, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,11 +52,18 @@ fn all_routes() -> Routes {
     Routes::new()
         .merge(identity::routes())
         .merge(audit::routes())
+        .merge(ledger::routes())
         .merge(register::routes())
-        .merge(notices::routes())
         .merge(collection::routes())
         .merge(outbox::routes())
         .merge(site::routes())
+}
+
+/// What the log's entries commit to, as each feature's own rows have it now.
+pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
+    let mut documents = register::documents(db).await?;
+    documents.extend(notices::documents(db).await?);
+    Ok(documents)
 }
 
 /// Every route with who may use it; the access test compares it with its own table.

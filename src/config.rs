@@ -35,6 +35,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ),
     ("MAIL_FROM", "daylight@localhost", "sender of mail"),
     ("LOG_ORIGIN", "BASE_URL/log without https://", "name of the transparency log; fixed at the first start"),
+    ("WITNESSES_FILE", "none", "C2SP tlog-policy with the log's witnesses, their addresses and the quorum"),
     ("LOG_LEVEL", "info", "error, warn, info, debug or a tracing filter"),
     ("LOG_FORMAT", "text", "text or json"),
 ];
@@ -84,6 +85,8 @@ pub struct Config {
     pub mail_from: String,
     /// C2SP tlog-checkpoint's origin line.
     pub log_origin: String,
+    /// The text of `WITNESSES_FILE`; what it means is read by `ledger`.
+    pub witnesses: Option<String>,
     pub log_level: String,
     pub log_format: LogFormat,
     /// Set by `daylight demo` only; never from the environment.
@@ -143,6 +146,7 @@ impl Config {
             smtp_url: source.secret("SMTP_URL", &["smtp://", "smtps://"])?,
             mail_from: source.text("MAIL_FROM", "daylight@localhost"),
             log_origin,
+            witnesses: source.file("WITNESSES_FILE")?,
             log_level: source.text("LOG_LEVEL", "info"),
             log_format: match source.text("LOG_FORMAT", "text").as_str() {
                 "text" => LogFormat::Text,
@@ -223,6 +227,13 @@ impl Source {
         self.text(name, default).parse().map_err(|_| wrong(name, format!("must be {may_be}")))
     }
 
+    /// The text of the file that a setting names.
+    fn file(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let read =
+            |path| std::fs::read_to_string(path).map_err(|e| wrong(name, format!("can't be read: {e}")));
+        self.optional(name).map(read).transpose()
+    }
+
     fn secret(&self, name: &str, schemes: &[&str]) -> Result<Option<Secret>, ConfigError> {
         let file = format!("{name}_FILE");
         let value = match (self.optional(name), self.optional(&file)) {
@@ -272,6 +283,7 @@ mod tests {
             ("SMTP_URL", "mail.example"),
             ("LOG_FORMAT", "xml"),
             ("LOG_ORIGIN", "two words"),
+            ("WITNESSES_FILE", "/nowhere/at/all"),
             ("MIGRATE_ON_START", "perhaps"),
             ("RAW_REPORT_DAYS", "0"),
             ("REVIEW_NOTICES", "perhaps"),

@@ -1,5 +1,6 @@
 //! The command line: parse, then call the library.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use clap::{Parser, Subcommand};
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
 use daylight::gateways::activitywatch::{self, AgentOptions};
+use daylight::ledger::command::Verification;
+use daylight::ledger::witness::{self, WitnessOptions};
 use daylight::server::{self, StartError};
 
 /// Shows workers what their employer's monitoring collects about them, and gives them a say.
@@ -51,6 +54,46 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Check an export of the log, or a proof file, offline; exit 0 holds, 1 violated, 2 unreadable
+    Verify {
+        /// The file that /log/export gives
+        export: Option<PathBuf>,
+        /// Whose signatures count: a policy.txt that you got from somebody you trust
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// A checkpoint that you saw earlier; may be given several times
+        #[arg(long)]
+        since: Vec<PathBuf>,
+        /// A .tlog-proof file; may be given several times
+        #[arg(long)]
+        proof: Vec<PathBuf>,
+        /// The document that the proof's entry commits to, as JSON
+        #[arg(long)]
+        document: Option<PathBuf>,
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Cosign the checkpoints of logs, so that their operator can't show different people different logs
+    Witness {
+        /// This witness's name, such as witness.example.org
+        #[arg(long)]
+        name: String,
+        /// The log's key as its policy.txt has it; may be given several times
+        #[arg(long = "log", required = true)]
+        logs: Vec<String>,
+        /// Where the witness keeps its key and what it has seen
+        #[arg(long, default_value = "./daylight-witness")]
+        state: PathBuf,
+        /// Address and port to listen on
+        #[arg(long, default_value = "127.0.0.1:8090")]
+        listen: SocketAddr,
+    },
+    /// Look after the log: where it stands, a new key, a new beginning after a restore
+    Log {
+        #[command(subcommand)]
+        command: LogCommand,
+    },
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -61,6 +104,16 @@ enum Command {
     SignInLink { email: String },
     /// Print the API's description (OpenAPI 3.1)
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum LogCommand {
+    /// Say where the log stands and whether it signs; exit 0 or 1
+    Status,
+    /// Make a new key, announced in the log and signed by the present one
+    RotateKey,
+    /// After a restore that lost entries: begin a new log whose first entry is the old one's last head
+    BeginAgain,
 }
 
 fn main() -> ExitCode {
@@ -88,6 +141,28 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
                 println!("  {name:<20} {meaning} (default: {default})");
             }
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { export, policy, since, proof, document, json } => {
+            Ok(Verification { export, policy, since, proofs: proof, document, json }.run())
+        }
+        Command::Witness { name, logs, state, listen } => {
+            let logs = logs.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();
+            let logs = logs.map_err(|e| StartError::Other(format!("--log: {e}")))?;
+            server::start_logging(&Config::from_environment()?);
+            let options = WitnessOptions { name, logs, folder: state, listen };
+            server::runtime()?.block_on(async {
+                let stop = server::stop_signal();
+                let done = witness::run(options, stop).await;
+                done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+            })
+        }
+        Command::Log { command } => {
+            let config = Config::from_environment()?;
+            match command {
+                LogCommand::Status => server::log_status(config),
+                LogCommand::RotateKey => server::rotate_log_key(config),
+                LogCommand::BeginAgain => server::begin_log_again(config),
+            }
         }
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());

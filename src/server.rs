@@ -14,7 +14,7 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, database, demo, identity, notices, outbox};
+use crate::{collection, database, demo, identity, ledger, notices, outbox, register};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,7 @@ async fn open_state(config: Config, options: PgConnectOptions) -> Result<AppStat
     if config.migrate_on_start {
         database::migrate(&pool).await?;
     }
+    ledger::policy::witnesses(&config)?;
     let state = AppState::new(config, pool, Clock::system(), Random::system());
     identity::mark_installation(&state).await?;
     Ok(state)
@@ -137,6 +138,8 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
             let pool = database::connect(options.clone(), &config).await?;
             database::erase_example(&pool).await?;
             pool.close().await;
+            ledger::forget_example(&config.data_dir)
+                .map_err(|e| StartError::Other(format!("the example's log can't be forgotten: {e}")))?;
         }
         let state = open_state(config, options).await?;
         demo::fill(&state).await?;
@@ -162,20 +165,71 @@ pub fn migrate(config: Config) -> Result<ExitCode, StartError> {
     result
 }
 
-/// `daylight sign-in-link EMAIL`
-pub fn sign_in_link(config: Config, email: &str) -> Result<ExitCode, StartError> {
+/// Runs one piece of work on the database, where no server is needed.
+fn with_state<F: Future<Output = Result<ExitCode, StartError>>>(
+    config: Config,
+    work: impl FnOnce(AppState) -> F,
+) -> Result<ExitCode, StartError> {
     start_logging(&config);
     let (options, embedded) = open_database(&config)?;
-    let result = runtime()?.block_on(async {
-        let state = open_state(config, options).await?;
+    let result = runtime()?.block_on(async { work(open_state(config, options).await?).await });
+    drop(embedded);
+    result
+}
+
+/// `daylight log status`
+pub fn log_status(config: Config) -> Result<ExitCode, StartError> {
+    with_state(config, |state| async move {
+        let mut db = state.db.acquire().await.map_err(anyhow::Error::new)?;
+        let Some(standing) = state.ledger.standing(&mut db).await? else {
+            println!("There is no log yet; the first start of the server makes it.");
+            return Ok(ExitCode::SUCCESS);
+        };
+        println!("{}: {} entries", standing.origin, standing.size);
+        match standing.refusal {
+            None => {
+                println!("It signs.");
+                Ok(ExitCode::SUCCESS)
+            }
+            Some(refusal) => {
+                println!("{}", refusal.words());
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    })
+}
+
+/// `daylight log rotate-key`
+pub fn rotate_log_key(config: Config) -> Result<ExitCode, StartError> {
+    with_state(config, |state| async move {
+        state.ledger.rotate_key().await?;
+        println!(
+            "The log has a new key; {}/log/policy.txt lists it. Tell whoever keeps a policy.",
+            state.config.base_url
+        );
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `daylight log begin-again`
+pub fn begin_log_again(config: Config) -> Result<ExitCode, StartError> {
+    with_state(config, |state| async move {
+        let origin = state.ledger.begin_again().await?;
+        state.ledger.settle().await?;
+        println!("The log began again as {origin}. Tell everybody who checks it, and say what was lost.");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `daylight sign-in-link EMAIL`
+pub fn sign_in_link(config: Config, email: &str) -> Result<ExitCode, StartError> {
+    with_state(config, |state| async move {
         match identity::issue_sign_in_link(&state, &email.to_lowercase(), 1).await? {
             Some(link) => println!("Works once, within an hour:\n\n  {link}\n"),
             None => return Err(StartError::Other("no active account has this e-mail address".into())),
         }
         Ok(ExitCode::SUCCESS)
-    });
-    drop(embedded);
-    result
+    })
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {
@@ -203,11 +257,13 @@ async fn run(
         stop_signal().await;
         let _ = stop.send(true);
     });
+    register::enter_backlog(&state).await?;
     // All end when the pool is closed.
     let workers = [
         tokio::spawn(outbox::run(state.clone())),
         tokio::spawn(collection::keep_house(state.clone())),
         tokio::spawn(notices::keep_house(state.clone())),
+        tokio::spawn(ledger::keep(state.clone())),
     ];
     let router = app::router(state.clone());
     let mut signal = stopped.clone();

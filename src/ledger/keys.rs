@@ -2,16 +2,11 @@
 //!
 //! A database restored from an older backup doesn't know what was signed since; this folder does.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
+use super::files;
 use super::proof::checkpoint::Checkpoint;
 use super::proof::tree::Hash;
 
@@ -31,33 +26,15 @@ impl Vault {
         self.folder.join(format!("{name}.pem"))
     }
 
-    fn ensure_folder(&self) -> anyhow::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .with_context(|| format!("{} can't be made", self.folder.display()))
-    }
-
-    /// Keeps a new key (PKCS #8, PEM, readable by its owner).
+    /// Keeps a new key.
     pub fn keep_key(&self, key: &SigningKey) -> anyhow::Result<()> {
-        self.ensure_folder()?;
-        let pem =
-            key.to_pkcs8_pem(LineEnding::LF).map_err(|e| anyhow::anyhow!("a key can't be written: {e}"))?;
-        self.write(&self.key_path(&key.verifying_key()), pem.as_bytes())
+        files::make_folder(&self.folder)?;
+        files::write_key(&self.key_path(&key.verifying_key()), key)
     }
 
     /// The private half of this key; `None` when it isn't here.
     pub fn find_key(&self, public: &VerifyingKey) -> anyhow::Result<Option<SigningKey>> {
-        let path = self.key_path(public);
-        let pem = match fs::read_to_string(&path) {
-            Ok(pem) => pem,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).with_context(|| format!("{} can't be read", path.display())),
-        };
-        let key = SigningKey::from_pkcs8_pem(&pem)
-            .map_err(|_| anyhow::anyhow!("{} is not an Ed25519 key in PKCS #8", path.display()))?;
-        Ok((key.verifying_key() == *public).then_some(key))
+        Ok(files::read_key(&self.key_path(public))?.filter(|key| key.verifying_key() == *public))
     }
 
     fn signed_path(&self) -> PathBuf {
@@ -67,37 +44,14 @@ impl Vault {
     /// The last tree head that was signed here; `None` before the first.
     pub fn last_signed(&self) -> anyhow::Result<Option<Checkpoint>> {
         let path = self.signed_path();
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let head = text.parse();
-                head.map(Some).map_err(|e| anyhow::anyhow!("{} can't be read: {e}", path.display()))
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e).with_context(|| format!("{} can't be read", path.display())),
-        }
+        let Some(text) = files::read(&path)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|e| anyhow::anyhow!("{} can't be read: {e}", path.display()))
     }
 
     /// Remembers a tree head, for good, before its signature leaves this process.
     pub fn remember_signed(&self, head: &Checkpoint) -> anyhow::Result<()> {
-        self.ensure_folder()?;
-        self.write(&self.signed_path(), head.to_string().as_bytes())
-    }
-
-    /// Whole or not at all, and on the disk when it returns.
-    fn write(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-        let aside = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&aside)
-            .with_context(|| format!("{} can't be written", aside.display()))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, path).with_context(|| format!("{} can't be written", path.display()))?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok(())
+        files::make_folder(&self.folder)?;
+        files::write(&self.signed_path(), &head.to_string())
     }
 }
 

@@ -6,19 +6,43 @@
 //! served under `/log/` in the C2SP formats, so that other people's tools check it; `daylight verify` and
 //! the code in [`proof`] need no database and no network.
 
+mod api;
+pub mod command;
+mod export;
+mod files;
 pub mod keys;
+mod pages;
+pub mod policy;
 pub mod proof;
+mod proofs;
+mod push;
 mod sequencer;
 mod store;
 mod tiles;
+mod verifier;
+pub mod witness;
 
 use sqlx::PgConnection;
 
 pub use proof::leaf::{Leaf, NoticeChange, Pause, RegisterChange, document_hash};
 pub use proof::tree::Hash;
+pub use push::keep;
 pub use sequencer::{Ledger, Standing, forget_example};
 
 use crate::error::Result;
+use crate::web::{Access, Routes};
+
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/log", Access::Public, pages::list)
+        .get("/log/checkpoint", Access::Public, api::checkpoint)
+        .get("/log/checkpoints.atom", Access::Public, pages::feed)
+        .get("/log/entries/{index}", Access::Public, pages::entry)
+        .get("/log/entries/{index}/proof", Access::Public, api::proof)
+        .get("/log/export", Access::Public, api::export_file)
+        .get("/log/policy.txt", Access::Public, api::policy_file)
+        .get("/log/tile/{*path}", Access::Public, api::tile)
+}
 
 /// An entry, in the order in which entries were handed in; its place in the log is another number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

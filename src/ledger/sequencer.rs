@@ -19,6 +19,7 @@ use super::keys::{Refusal, Vault, judge};
 use super::proof::checkpoint::Checkpoint;
 use super::proof::leaf::{KeyLeaf, Leaf};
 use super::proof::note;
+use super::proof::policy::Policy;
 use super::proof::tree::{Hash, empty_root};
 use super::{store, submit, tiles};
 use crate::clock::{Clock, Random};
@@ -36,6 +37,8 @@ struct Inner {
     db: PgPool,
     vault: Vault,
     origin: String,
+    /// Witnesses and quorum (tlog-policy), as the administrator set them.
+    witnesses: Policy,
     clock: Clock,
     random: Random,
     /// Runs begun, for whoever comes while one is under way.
@@ -59,6 +62,7 @@ impl Ledger {
             db,
             vault: Vault::new(&config.data_dir),
             origin: config.log_origin.clone(),
+            witnesses: super::policy::witnesses(config).unwrap_or_default(),
             clock,
             random,
             begun: AtomicU64::new(0),
@@ -106,6 +110,10 @@ impl Ledger {
         let Some(head) = store::find_head(db).await? else { return Ok(None) };
         let refusal = self.0.refusal(db).await?;
         Ok(Some(Standing { origin: head.origin, size: head.size as u64, refusal }))
+    }
+
+    pub(super) fn witnesses(&self) -> &Policy {
+        &self.0.witnesses
     }
 
     /// Waits until something was signed.
@@ -239,6 +247,7 @@ impl Inner {
                 && key.role == "log"
             {
                 public_key = key.public_key.0.to_vec();
+                store::insert_key(db, &public_key, entry.id).await?;
             }
         }
         filled.extend(tiles::partial_tiles(&edge));

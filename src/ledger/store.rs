@@ -13,13 +13,10 @@ pub struct Head {
     pub public_key: Vec<u8>,
     pub size: i64,
     pub root: Vec<u8>,
-    pub began_at: Time,
 }
 
 pub async fn find_head(db: &mut PgConnection) -> Result<Option<Head>> {
-    sqlx::query_as!(Head, "select origin, public_key, size, root, began_at from ledger_log")
-        .fetch_optional(db)
-        .await
+    sqlx::query_as!(Head, "select origin, public_key, size, root from ledger_log").fetch_optional(db).await
 }
 
 /// Any number; whoever writes the log holds it until their transaction ends.
@@ -73,6 +70,22 @@ pub async fn insert_entry(db: &mut PgConnection, bytes: &[u8], hash: Hash) -> Re
     Ok(EntryId(id))
 }
 
+pub async fn insert_key(db: &mut PgConnection, public_key: &[u8], entry: i64) -> Result<()> {
+    sqlx::query!(
+        "insert into ledger_key (public_key, ledger_entry) values ($1, $2) on conflict (public_key) do nothing",
+        public_key,
+        entry,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Every key that was announced, newest first.
+pub async fn list_keys(db: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!("select public_key from ledger_key order by ledger_entry desc").fetch_all(db).await
+}
+
 pub struct Waiting {
     pub id: i64,
     pub bytes: Vec<u8>,
@@ -88,13 +101,6 @@ pub async fn list_waiting(db: &mut PgConnection, limit: i64) -> Result<Vec<Waiti
     )
     .fetch_all(db)
     .await
-}
-
-/// Whether something waits.
-pub async fn is_waiting(db: &mut PgConnection) -> Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from ledger_entry where position is null) as "waits!""#)
-        .fetch_one(db)
-        .await
 }
 
 /// Gives entries the places from `first` on.
@@ -172,6 +178,17 @@ pub async fn find_position(db: &mut PgConnection, id: EntryId) -> Result<Option<
     sqlx::query_scalar!("select position from ledger_entry where id = $1", id.0).fetch_one(db).await
 }
 
+/// Where each of these entries stands; those that wait are left out.
+pub async fn list_positions(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+    let rows = sqlx::query!(
+        r#"select id, position as "position!" from ledger_entry where id = any($1) and position is not null"#,
+        ids,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.position)).collect())
+}
+
 pub async fn find_hash(db: &mut PgConnection, id: EntryId) -> Result<Vec<u8>> {
     sqlx::query_scalar!("select hash from ledger_entry where id = $1", id.0).fetch_one(db).await
 }
@@ -231,26 +248,16 @@ pub async fn list_checkpoints(
     .await
 }
 
-/// The newest checkpoint of at least `size` entries that a witness has cosigned.
-pub async fn find_cosigned(db: &mut PgConnection, size: i64) -> Result<Option<i64>> {
-    sqlx::query_scalar!(
-        r#"select max(w.size) from ledger_cosignature w join ledger_log l on l.origin = w.origin
-           where w.size >= $1"#,
-        size,
-    )
-    .fetch_one(db)
-    .await
-}
-
-/// The largest size that this witness has cosigned; 0 before the first.
-pub async fn find_cosigned_by(db: &mut PgConnection, witness: &str) -> Result<i64> {
-    sqlx::query_scalar!(
-        r#"select coalesce(max(w.size), 0) as "size!" from ledger_cosignature w
-           join ledger_log l on l.origin = w.origin where w.witness = $1"#,
+/// What this witness cosigned last, and when by its own clock.
+pub async fn find_cosigned_by(db: &mut PgConnection, witness: &str) -> Result<Option<(i64, Time)>> {
+    let row = sqlx::query!(
+        r#"select w.size, w.cosigned_at as "cosigned_at: Time" from ledger_cosignature w
+           join ledger_log l on l.origin = w.origin where w.witness = $1 order by w.size desc limit 1"#,
         witness,
     )
-    .fetch_one(db)
-    .await
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.size, row.cosigned_at)))
 }
 
 pub async fn insert_cosignature(

@@ -12,6 +12,7 @@ use super::laws::Kind;
 use super::model::{self, Number};
 use super::reader::{Reader, Standing, choose_language, standing};
 use super::show::accept;
+use super::store::questions;
 use super::store::reading::{self, HeadRow, TitleRow};
 use crate::app::AppState;
 use crate::error::{Error, Result};
@@ -60,6 +61,8 @@ struct ListPage {
     page: Page,
     sections: Vec<Section>,
     reader_is_worker: bool,
+    /// That wait for HR; for those who answer or may see them.
+    open_questions: Option<i64>,
 }
 
 const SECTIONS: [(&str, &str, &str); 5] = [
@@ -95,6 +98,10 @@ pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer, hea
     let titles = reading::list_titles(&mut db, &ids).await?;
     let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
     let receipts = reading::list_receipts(&mut db, viewer.person_id, None).await?;
+    let open_questions = match page.is_publisher() || page.is_representative() {
+        true => Some(questions::count_open(&mut db, page.is_publisher()).await?),
+        false => None,
+    };
     drop(db);
     let reader = Reader::of(&person);
     let concerned: Vec<Uuid> =
@@ -119,7 +126,7 @@ pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer, hea
         section.rows.sort_by_key(|r| std::cmp::Reverse(r.head.published_at));
     }
     sections.retain(|s| !s.rows.is_empty());
-    html(&ListPage { page, sections, reader_is_worker: reader.is_worker })
+    html(&ListPage { page, sections, reader_is_worker: reader.is_worker, open_questions })
 }
 
 /// Counts what waits for the worker who asks for a page, for the navigation. A page without the count is

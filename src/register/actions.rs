@@ -3,10 +3,11 @@
 //! Whoever changes something says which revision they have seen. When another is the newest one by now,
 //! nothing is done ([`STALE`]): two people in HR don't overwrite each other.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::life::{Change, Revision, State};
+use super::log;
 use super::model::ProcessingContent;
 use super::obstacle::obstacle;
 use super::rules::validate;
@@ -91,7 +92,15 @@ async fn take(
         content: content.clone(),
     };
     store::insert_revision(db, &revision, viewer.person_id).await?;
+    log::enter(db, &head.history, &revision).await?;
     Ok(revision.revision)
+}
+
+/// A step counts whether or not the log can take it now: a pause can't wait for a key.
+async fn commit(tx: Transaction<'_, Postgres>, state: &AppState) -> Result<()> {
+    tx.commit().await?;
+    state.ledger.settle_or_wait().await;
+    Ok(())
 }
 
 fn not_now(state: State) -> Error {
@@ -145,7 +154,7 @@ async fn simple(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, step: St
     let mut tx = state.db.begin().await?;
     let head = Head::lock(&mut tx, id, seen).await?;
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
-    tx.commit().await?;
+    commit(tx, state).await?;
     Ok(revision)
 }
 
@@ -195,7 +204,7 @@ pub async fn answer(
     }
     let step = Step { role, change, content: None, reason: comment };
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
-    tx.commit().await?;
+    commit(tx, state).await?;
     Ok(revision)
 }
 
@@ -208,7 +217,7 @@ pub async fn activate(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32) ->
     check_ready(state, &head.history, &head.newest()?.content)?;
     let step = Step { role, change: Change::Activated, content: None, reason: None };
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
-    tx.commit().await?;
+    commit(tx, state).await?;
     Ok(revision)
 }
 
@@ -228,7 +237,7 @@ pub async fn resume(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, reas
     check_ready(state, &head.history, &head.newest()?.content)?;
     let step = Step { role, change: Change::Resumed, content: None, reason };
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
-    tx.commit().await?;
+    commit(tx, state).await?;
     Ok(revision)
 }
 
@@ -268,7 +277,7 @@ pub async fn revise(
     }
     let step = Step { role, change: Change::Revised, content: Some(content), reason };
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
-    tx.commit().await?;
+    commit(tx, state).await?;
     Ok(revision)
 }
 

@@ -13,6 +13,7 @@ mod edit;
 mod form;
 pub mod life;
 mod list;
+mod log;
 pub mod model;
 mod obstacle;
 mod rules;
@@ -26,6 +27,7 @@ pub mod taxonomy;
 mod words;
 
 pub use life::{Change, Declaration, Revision, State};
+pub use log::{documents, enter_backlog};
 pub use model::{
     ChoiceMode, EmotionException, Frequency, Granularity, LegalBasis, Mandatory, ProcessingContent,
     Recipient, RecipientKind, Source, Visibility, source_key,

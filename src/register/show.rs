@@ -1,5 +1,7 @@
 //! One processing: what is declared, what happened to it, and what can be done next.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::State as FromState;
 use axum::http::StatusCode;
@@ -28,6 +30,8 @@ struct Entry {
     title: &'static str,
     reason: Option<String>,
     changes: Vec<FieldChange>,
+    /// Where it stands in the log.
+    place: Option<i64>,
     /// Steps after which less was in force, or with which somebody disagreed.
     attention: bool,
 }
@@ -127,7 +131,7 @@ fn role_words(id: &str) -> &'static str {
 }
 
 /// Newest first. Drafts are left out once it was proposed: nobody but publishers ever saw them.
-fn entries(history: &[Revision], departments: &[(Uuid, String)]) -> Vec<Entry> {
+fn entries(history: &[Revision], departments: &[(Uuid, String)], places: &BTreeMap<i32, i64>) -> Vec<Entry> {
     let is_draft = history.iter().all(|r| r.state == State::Draft);
     let mut entries = Vec::new();
     let mut before: Option<&Revision> = None;
@@ -139,6 +143,7 @@ fn entries(history: &[Revision], departments: &[(Uuid, String)]) -> Vec<Entry> {
             title: r.change.words(),
             reason: r.reason.clone(),
             changes: before.map(|b| changes(&b.content, &r.content, departments)).unwrap_or_default(),
+            place: places.get(&r.revision).copied(),
             attention: matches!(r.change, Change::Objected | Change::Paused),
         });
         before = Some(r);
@@ -177,6 +182,7 @@ pub async fn render(
     let mut db = state.db.acquire().await?;
     let history = store::list_history(&mut db, id).await?;
     let departments = identity::list_departments(&mut db).await?;
+    let places = store::list_places(&mut db, id).await?.into_iter().collect();
     drop(db);
     let newest = history.last().ok_or(Error::NotFound)?.clone();
     let was_active = history.iter().any(|r| r.state == State::Active);
@@ -193,7 +199,7 @@ pub async fn render(
         since_role: role_words(&begin.by_role),
         since_reason: begin.reason.clone(),
         groups: shown_groups(&newest.content, &departments),
-        history: entries(&history, &departments),
+        history: entries(&history, &departments, &places),
         missing: validate(&newest.content, true),
         obstacle: obstacle(&history, &newest.content, today)?,
         answer: answer_to(&history, &newest.content_sha256),

@@ -9,6 +9,7 @@ use super::life::{self, Change, Declaration, Revision, State};
 use super::model::ProcessingContent;
 use crate::clock::Time;
 use crate::error::Result;
+use crate::ledger::EntryId;
 
 struct RevisionRow {
     processing_id: Uuid,
@@ -47,15 +48,18 @@ fn revisions(rows: Vec<RevisionRow>) -> Result<Vec<Revision>> {
 /// Every period in which a revision was in force, by processing and time. The table is small: one row for
 /// each change that a publisher ever made.
 pub async fn list_declarations(db: &mut PgConnection) -> Result<Vec<Declaration>> {
+    Ok(life::declarations(list_revisions(db).await?))
+}
+
+/// Every revision that anybody but publishers has seen.
+pub(super) async fn list_revisions(db: &mut PgConnection) -> Result<Vec<Revision>> {
     let rows = sqlx::query_as!(
         RevisionRow,
         r#"select processing_id, revision, at, by_role, change, state, reason,
                   content as "content: Json<ProcessingContent>", content_sha256
            from processing_revision where state <> 'draft' order by processing_id, revision"#
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(life::declarations(revisions(rows)?))
+    );
+    revisions(rows.fetch_all(db).await?)
 }
 
 /// What was declared and active at that moment.
@@ -164,4 +168,59 @@ pub(super) async fn delete_processing(db: &mut PgConnection, id: Uuid) -> Result
     sqlx::query!("delete from processing_revision where processing_id = $1", id).execute(&mut *db).await?;
     sqlx::query!("delete from processing where id = $1", id).execute(db).await?;
     Ok(())
+}
+
+/// The newest entry of the log about a processing.
+pub(super) async fn find_newest_entry(db: &mut PgConnection, id: Uuid) -> Result<Option<EntryId>> {
+    let entry = sqlx::query_scalar!(
+        "select ledger_entry from processing_ledger where processing_id = $1 order by revision desc limit 1",
+        id
+    );
+    Ok(entry.fetch_optional(db).await?.map(EntryId))
+}
+
+pub(super) async fn insert_entry(
+    db: &mut PgConnection,
+    id: Uuid,
+    revision: i32,
+    entry: EntryId,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into processing_ledger (processing_id, revision, ledger_entry) values ($1, $2, $3)",
+        id,
+        revision,
+        entry.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The log's entries by processing and revision.
+pub(super) async fn list_entries(db: &mut PgConnection) -> Result<Vec<((Uuid, i32), EntryId)>> {
+    let rows = sqlx::query!("select processing_id, revision, ledger_entry from processing_ledger");
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| ((row.processing_id, row.revision), EntryId(row.ledger_entry))).collect())
+}
+
+/// Where each step of a processing stands in the log; steps that wait are left out.
+pub(super) async fn list_places(db: &mut PgConnection, id: Uuid) -> Result<Vec<(i32, i64)>> {
+    let rows = sqlx::query!(
+        r#"select p.revision, e.position as "position!" from processing_ledger p
+           join ledger_entry e on e.id = p.ledger_entry
+           where p.processing_id = $1 and e.position is not null"#,
+        id
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.revision, row.position)).collect())
+}
+
+/// Processings that were in force and that the log has never heard of.
+pub(super) async fn list_without_entry(db: &mut PgConnection) -> Result<Vec<Uuid>> {
+    let ids = sqlx::query_scalar!(
+        "select p.id from processing p
+         where exists (select from processing_revision r where r.processing_id = p.id and r.state = 'active')
+           and not exists (select from processing_ledger l where l.processing_id = p.id)
+         order by p.id"
+    );
+    Ok(ids.fetch_all(db).await?)
 }

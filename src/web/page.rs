@@ -129,9 +129,6 @@ impl Page {
         if viewer.roles.iter().any(|r| *r != Role::Worker) {
             links.push(("/organisation", "Organisation"));
         }
-        if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
-            links.push(("/questions", "Questions"));
-        }
         if viewer.has(Role::Administrator) {
             links.push(("/people", "People"));
             links.push(("/agents", "Agents"));

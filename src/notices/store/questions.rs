@@ -89,6 +89,17 @@ pub async fn count_waiting(db: &mut PgConnection, person: Uuid) -> Result<i64> {
     .await
 }
 
+/// Questions that wait for HR: the public ones, and for publishers the private ones too.
+pub async fn count_open(db: &mut PgConnection, publisher: bool) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from notice_question
+           where answered_at is null and withdrawn_at is null and (public or $1)"#,
+        publisher,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// A question locked for an answer or its withdrawal.
 pub struct HeldQuestion {
     pub notice_id: Uuid,
