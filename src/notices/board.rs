@@ -56,7 +56,12 @@ struct BoardPage {
     code: Option<Code>,
 }
 
-async fn load(db: &mut PgConnection, notice: Uuid, query: &ShowQuery, accept: &str) -> Result<(Reading, String)> {
+async fn load(
+    db: &mut PgConnection,
+    notice: Uuid,
+    query: &ShowQuery,
+    accept: &str,
+) -> Result<(Reading, String)> {
     let it = Reading::load(db, notice, query, accept).await?;
     let audience = Names::load(db).await?.audience(&it.version.jurisdictions, &it.version.departments);
     Ok((it, audience))

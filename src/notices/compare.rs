@@ -55,10 +55,16 @@ impl Names {
 
     /// "Everybody in Germany", "Dispatch, Warehouse in Germany, Austria"
     pub fn audience(&self, jurisdictions: &[String], departments: &[Uuid]) -> String {
-        let places: Vec<&str> =
-            jurisdictions.iter().map(|j| Jurisdiction::find(j).map_or(j.as_str(), |j| j.name.as_str())).collect();
-        let who: Vec<&str> =
-            self.departments.iter().filter(|(id, _)| departments.contains(id)).map(|(_, n)| n.as_str()).collect();
+        let places: Vec<&str> = jurisdictions
+            .iter()
+            .map(|j| Jurisdiction::find(j).map_or(j.as_str(), |j| j.name.as_str()))
+            .collect();
+        let who: Vec<&str> = self
+            .departments
+            .iter()
+            .filter(|(id, _)| departments.contains(id))
+            .map(|(_, n)| n.as_str())
+            .collect();
         let who = if departments.is_empty() { "Everybody".into() } else { who.join(", ") };
         format!("{who} in {}", places.join(", "))
     }
@@ -69,7 +75,14 @@ fn yes_or_no(yes: bool) -> String {
 }
 
 /// `between` are the notice's versions.
-pub fn compare(page: &Page, names: &Names, from: &Version, to: &Version, between: &[HeadRow], wish: &str) -> Comparison {
+pub fn compare(
+    page: &Page,
+    names: &Names,
+    from: &Version,
+    to: &Version,
+    between: &[HeadRow],
+    wish: &str,
+) -> Comparison {
     let both = |l: &&str| from.text(l).is_some() && to.text(l).is_some();
     let common = [wish, "en"].into_iter().find(|l| both(l));
     let language = common.or_else(|| to.texts.iter().map(|t| t.language.as_str()).find(|l| both(l)));
@@ -82,7 +95,8 @@ pub fn compare(page: &Page, names: &Names, from: &Version, to: &Version, between
     reasons.sort_by_key(|(number, _, _)| *number);
     let moment = |v: &Version| v.effective_at.map(|at| page.moment(&at)).unwrap_or_default();
     let audience = |v: &Version| names.audience(&v.jurisdictions, &v.departments);
-    let term = |label: &str, before: String, after: String| FieldChange { label: label.into(), before, after };
+    let term =
+        |label: &str, before: String, after: String| FieldChange { label: label.into(), before, after };
     let terms = [
         term("For", audience(from), audience(to)),
         term("In force from", moment(from), moment(to)),

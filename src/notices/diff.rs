@@ -466,7 +466,9 @@ mod tests {
         let short: Vec<String> = rows(&before, &after)
             .iter()
             .flat_map(|c| {
-                c.fields.iter().map(|f| format!("{} {:?} {}: {} → {}", c.name, c.change, f.label, f.before, f.after))
+                c.fields
+                    .iter()
+                    .map(|f| format!("{} {:?} {}: {} → {}", c.name, c.change, f.label, f.before, f.after))
             })
             .collect();
         let expected = [

@@ -51,9 +51,7 @@ async fn asked(db: &mut PgConnection, viewer: &Viewer, notice: Uuid, seen: &Seen
     let reader = Reader::of(&person);
     let receipts = reading::list_receipts(db, reader.id, Some(notice)).await?;
     let standing = standing(&reader, &head, &receipts);
-    if !head.acknowledgement_wanted
-        || matches!(standing, Standing::NotConcerned | Standing::Retracted)
-    {
+    if !head.acknowledgement_wanted || matches!(standing, Standing::NotConcerned | Standing::Retracted) {
         return Err(Error::conflict("Nothing is asked of you about this notice."));
     }
     Ok(Asked { head, reader, content_sha256: found.content_sha256, standing })
