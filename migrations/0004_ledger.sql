@@ -44,6 +44,8 @@ create trigger ledger_entry_never_deleted before delete on ledger_entry
 
 create table ledger_key (
     public_key bytea primary key,
+    -- The log it signs for.
+    origin text not null,
     ledger_entry bigint not null references ledger_entry,
     constraint ledger_key_length check (length(public_key) = 32)
 );

@@ -93,27 +93,29 @@ create table notice_text (
 comment on table notice_text is 'Purpose: a version''s words in each language. Retention: as its version.';
 
 create table notice_review (
+    id bigint generated always as identity primary key,
     version_id uuid not null references notice_version,
     by_id uuid not null references person,
     at timestamptz not null,
     decision text not null,
     comment text,
     content_sha256 bytea not null,
-    primary key (version_id, at, by_id),
     constraint notice_review_decision_known check (decision in ('approved', 'returned'))
 );
+create index notice_review_by_version on notice_review (version_id);
 comment on table notice_review is 'Purpose: who among the publishers approved or returned a version. Retention: kept; append-only.';
 
 create table notice_answer (
+    id bigint generated always as identity primary key,
     version_id uuid not null references notice_version,
     by_id uuid not null references person,
     at timestamptz not null,
     agrees boolean not null,
     comment text,
     -- Counts for exactly this content.
-    content_sha256 bytea not null,
-    primary key (version_id, at, by_id)
+    content_sha256 bytea not null
 );
+create index notice_answer_by_version on notice_answer (version_id);
 comment on table notice_answer is 'Purpose: the representatives'' yes or no to a version. Retention: kept; append-only.';
 
 -- A version is published for readers when its leaf is in the log; until then nobody has seen it.

@@ -8,6 +8,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use super::files;
 use super::proof::checkpoint::Checkpoint;
+use super::proof::note::Note;
 use super::proof::tree::Hash;
 
 /// The folder `ledger` in the data folder.
@@ -41,17 +42,20 @@ impl Vault {
         self.folder.join("signed")
     }
 
-    /// The last tree head that was signed here; `None` before the first.
-    pub fn last_signed(&self) -> anyhow::Result<Option<Checkpoint>> {
+    /// The last tree head that was signed here, with its note; `None` before the first.
+    pub fn last_signed(&self) -> anyhow::Result<Option<(Note, Checkpoint)>> {
         let path = self.signed_path();
         let Some(text) = files::read(&path)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|e| anyhow::anyhow!("{} can't be read: {e}", path.display()))
+        let unreadable = |e| anyhow::anyhow!("{} can't be read: {e}", path.display());
+        let note: Note = text.parse().map_err(unreadable)?;
+        let head = note.text.parse().map_err(unreadable)?;
+        Ok(Some((note, head)))
     }
 
-    /// Remembers a tree head, for good, before its signature leaves this process.
-    pub fn remember_signed(&self, head: &Checkpoint) -> anyhow::Result<()> {
+    /// Remembers a signed tree head, for good, before it leaves this process.
+    pub fn remember_signed(&self, note: &Note) -> anyhow::Result<()> {
         files::make_folder(&self.folder)?;
-        files::write(&self.signed_path(), &head.to_string())
+        files::write(&self.signed_path(), &note.to_string())
     }
 }
 

@@ -25,7 +25,7 @@ pub fn witnesses(config: &Config) -> anyhow::Result<Policy> {
 pub async fn text(db: &mut PgConnection, state: &AppState) -> Result<String> {
     let head = store::find_head(db).await?.ok_or(Error::NotFound)?;
     let mut text = format!("# {}\n", state.config.organisation.replace(['\n', '\r'], " "));
-    for public in store::list_keys(db).await? {
+    for public in store::list_keys(db, &head.origin).await? {
         let key = Key::from_bytes(&head.origin, Kind::Ed25519, &public).map_err(anyhow::Error::new)?;
         text.push_str(&format!("log {key} {}/log\n", state.config.base_url));
     }

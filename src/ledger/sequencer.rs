@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify};
 use super::keys::{Refusal, Vault, judge};
 use super::proof::checkpoint::Checkpoint;
 use super::proof::leaf::{KeyLeaf, Leaf};
-use super::proof::note;
+use super::proof::note::{self, Note};
 use super::proof::policy::Policy;
 use super::proof::tree::{Hash, empty_root};
 use super::{store, submit, tiles};
@@ -138,8 +138,8 @@ impl Ledger {
         Ok(next.verifying_key())
     }
 
-    /// Begins a new log after a restore: its first leaf is the last signed checkpoint of the former one,
-    /// and the entries that are left follow. Answers the new origin.
+    /// Begins a new log after a restore: its first leaf is the last signed checkpoint of the former one; the
+    /// entries that are left follow, and a new key. Answers the new origin.
     pub async fn begin_again(&self) -> Result<String> {
         let mut tx = self.0.db.begin().await?;
         store::lock_writer(&mut tx).await?;
@@ -147,25 +147,26 @@ impl Ledger {
         if self.0.refusal(&mut tx).await?.is_none() {
             return Err(Error::conflict("The log signs as it should; there is no reason to begin again."));
         }
-        let signer = self.0.key(&head)?.ok_or_else(|| refused(&Refusal::NoKey))?;
-        let last = self.0.vault.last_signed()?.context("nothing was signed here")?;
-        if head.origin == next_origin(&last.origin) {
-            // An earlier try was cut off between the database and the folder.
-            return self.0.adopt(tx, &head).await;
+        let (note, last) = self.0.vault.last_signed()?.context("nothing was signed here")?;
+        if head.origin != last.origin {
+            return Err(Error::conflict(
+                "The data folder and the database belong to different logs. Put the right ones together.",
+            ));
         }
-        let text = last.to_string();
-        let line = note::sign(&last.origin, &signer, &text);
         let origin = next_origin(&last.origin);
-        let kept = head.size as u64;
-        let previous = format!("{text}\n{line}");
-        let first = submit(&mut tx, &Leaf::Log { origin: origin.clone(), previous, kept }).await?;
-        let entries = store::list_for_new_beginning(&mut tx, first).await?;
-        store::unplace_entries(&mut tx).await?;
-        store::begin_again(&mut tx, &origin, self.0.clock.now()).await?;
-        store::update_head(&mut tx, 0, empty_root(), &head.public_key).await?;
-        self.0.append(&mut tx, entries, 0, head.public_key).await?;
-        let head = store::find_head(&mut tx).await?.context("there is no log")?;
-        self.0.adopt(tx, &head).await
+        let (now, kept) = (self.0.clock.now(), head.size as u64);
+        let log = Leaf::Log { origin: origin.clone(), previous: note.to_string(), kept };
+        let log = submit(&mut tx, &log).await?;
+        let key = SigningKey::from_bytes(&self.0.random.bytes());
+        self.0.vault.keep_key(&key)?;
+        let public = key.verifying_key();
+        let announced = KeyLeaf::announce(&origin, &public, &now.to_string(), &key);
+        let announced = submit(&mut tx, &Leaf::Key(announced)).await?;
+        let entries = store::list_for_new_beginning(&mut tx, log, announced).await?;
+        store::begin_again(&mut tx, &origin, now).await?;
+        self.0.append(&mut tx, entries, 0, public.as_bytes().to_vec()).await?;
+        tx.commit().await?;
+        Ok(origin)
     }
 }
 
@@ -194,7 +195,7 @@ impl Inner {
         if store::find_head(&mut tx).await?.is_some() {
             return Ok(());
         }
-        if let Some(signed) = self.vault.last_signed()? {
+        if let Some((_, signed)) = self.vault.last_signed()? {
             // The folder remembers a log that this database has never heard of.
             return Err(refused(&Refusal::Restored { signed: signed.size, found: 0 }));
         }
@@ -247,7 +248,7 @@ impl Inner {
                 && key.role == "log"
             {
                 public_key = key.public_key.0.to_vec();
-                store::insert_key(db, &public_key, entry.id).await?;
+                store::insert_key(db, &public_key, &key.origin, entry.id).await?;
             }
         }
         filled.extend(tiles::partial_tiles(&edge));
@@ -256,15 +257,6 @@ impl Inner {
         store::upsert_tiles(db, &filled).await?;
         store::update_head(db, edge.size as i64, edge.root(), &public_key).await?;
         Ok(())
-    }
-
-    /// Commits a new beginning, and has the folder remember it.
-    async fn adopt(&self, tx: sqlx::Transaction<'_, sqlx::Postgres>, head: &store::Head) -> Result<String> {
-        let root = Hash::try_from(head.root.as_slice()).map_err(anyhow::Error::new)?;
-        tx.commit().await?;
-        let checkpoint = Checkpoint { origin: head.origin.clone(), size: head.size as u64, root };
-        self.vault.remember_signed(&checkpoint)?;
-        Ok(checkpoint.origin)
     }
 
     fn key(&self, head: &store::Head) -> Result<Option<SigningKey>> {
@@ -276,11 +268,19 @@ impl Inner {
 
     /// Why nothing may be signed; `None` when all is well.
     async fn refusal(&self, db: &mut PgConnection) -> Result<Option<Refusal>> {
-        let signed = self.vault.last_signed()?;
+        let signed = self.vault.last_signed()?.map(|(_, head)| head);
         let Some(head) = store::find_head(db).await? else {
             return Ok(signed.map(|s| Refusal::Restored { signed: s.size, found: 0 }));
         };
         let size = head.size as u64;
+        // A log that began again says so itself, in its first leaf.
+        let began_from = match &signed {
+            Some(signed) if signed.origin != head.origin => self.began_from(db).await?,
+            _ => None,
+        };
+        if began_from.is_some() && began_from == signed {
+            return self.missing_key(&head);
+        }
         let root_at = match &signed {
             Some(signed) if signed.size <= size => Some(tiles::root_at(db, signed.size).await?),
             _ => None,
@@ -288,7 +288,20 @@ impl Inner {
         if let Some(refusal) = judge(signed.as_ref(), &head.origin, size, root_at) {
             return Ok(Some(refusal));
         }
-        Ok(if self.key(&head)?.is_none() { Some(Refusal::NoKey) } else { None })
+        self.missing_key(&head)
+    }
+
+    fn missing_key(&self, head: &store::Head) -> Result<Option<Refusal>> {
+        Ok(if self.key(head)?.is_none() { Some(Refusal::NoKey) } else { None })
+    }
+
+    /// The former log's last tree head, where this log began again.
+    async fn began_from(&self, db: &mut PgConnection) -> Result<Option<Checkpoint>> {
+        let first = store::list_entries(db, 0, 1).await?.into_iter().next();
+        let leaf = first.and_then(|entry| Leaf::from_bytes(&entry.bytes).ok().flatten());
+        let Some(Leaf::Log { previous, .. }) = leaf else { return Ok(None) };
+        let note: Option<Note> = previous.parse().ok();
+        Ok(note.and_then(|note| note.text.parse().ok()))
     }
 
     /// Signs the head where it has grown. The folder learns of it before anybody can see the signature.
@@ -306,9 +319,11 @@ impl Inner {
         let root = Hash::try_from(head.root.as_slice()).map_err(anyhow::Error::new)?;
         let checkpoint = Checkpoint { origin: head.origin.clone(), size: head.size as u64, root };
         let body = checkpoint.to_string();
-        let line = note::sign(&head.origin, &key, &body).to_string();
-        self.vault.remember_signed(&checkpoint)?;
-        store::insert_checkpoint(&mut tx, &head.origin, head.size, self.clock.now(), &body, &line).await?;
+        let note = Note { signatures: vec![note::sign(&head.origin, &key, &body)], text: body };
+        self.vault.remember_signed(&note)?;
+        let line = note.signatures[0].to_string();
+        store::insert_checkpoint(&mut tx, &head.origin, head.size, self.clock.now(), &note.text, &line)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

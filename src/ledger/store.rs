@@ -70,10 +70,12 @@ pub async fn insert_entry(db: &mut PgConnection, bytes: &[u8], hash: Hash) -> Re
     Ok(EntryId(id))
 }
 
-pub async fn insert_key(db: &mut PgConnection, public_key: &[u8], entry: i64) -> Result<()> {
+pub async fn insert_key(db: &mut PgConnection, public_key: &[u8], origin: &str, entry: i64) -> Result<()> {
     sqlx::query!(
-        "insert into ledger_key (public_key, ledger_entry) values ($1, $2) on conflict (public_key) do nothing",
+        "insert into ledger_key (public_key, origin, ledger_entry) values ($1, $2, $3)
+         on conflict (public_key) do nothing",
         public_key,
+        origin,
         entry,
     )
     .execute(db)
@@ -81,9 +83,14 @@ pub async fn insert_key(db: &mut PgConnection, public_key: &[u8], entry: i64) ->
     Ok(())
 }
 
-/// Every key that was announced, newest first.
-pub async fn list_keys(db: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
-    sqlx::query_scalar!("select public_key from ledger_key order by ledger_entry desc").fetch_all(db).await
+/// Every key that was announced for a log, newest first.
+pub async fn list_keys(db: &mut PgConnection, origin: &str) -> Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "select public_key from ledger_key where origin = $1 order by ledger_entry desc",
+        origin
+    )
+    .fetch_all(db)
+    .await
 }
 
 pub struct Waiting {
@@ -282,25 +289,30 @@ pub async fn insert_cosignature(
     Ok(())
 }
 
-/// Makes room for a new beginning: nothing has a place any more, in the order that it had.
+/// Makes room for a new beginning: nothing has a place any more.
 pub async fn begin_again(db: &mut PgConnection, origin: &str, now: Time) -> Result<()> {
     sqlx::query!("delete from ledger_tile").execute(&mut *db).await?;
+    sqlx::query!("update ledger_entry set position = null where position is not null")
+        .execute(&mut *db)
+        .await?;
     sqlx::query!("update ledger_log set origin = $1, began_at = $2", origin, now as _).execute(db).await?;
     Ok(())
 }
 
-/// Entries that had a place, in its order, and then those that waited.
-pub async fn list_for_new_beginning(db: &mut PgConnection, first: EntryId) -> Result<Vec<Waiting>> {
+/// Entries in the order of a new beginning: the former log's head, those that had a place, the new key, and
+/// those that waited.
+pub async fn list_for_new_beginning(
+    db: &mut PgConnection,
+    log: EntryId,
+    key: EntryId,
+) -> Result<Vec<Waiting>> {
     sqlx::query_as!(
         Waiting,
-        "select id, bytes, hash from ledger_entry order by id <> $1, position nulls last, id",
-        first.0,
+        "select id, bytes, hash from ledger_entry
+         order by id <> $1, position nulls last, id <> $2, id",
+        log.0,
+        key.0,
     )
     .fetch_all(db)
     .await
-}
-
-pub async fn unplace_entries(db: &mut PgConnection) -> Result<()> {
-    sqlx::query!("update ledger_entry set position = null where position is not null").execute(db).await?;
-    Ok(())
 }

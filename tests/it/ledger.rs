@@ -65,8 +65,11 @@ async fn many_who_wait_share_the_work() {
 #[tokio::test]
 async fn a_restored_database_makes_the_log_refuse_to_sign() {
     let app = TestApp::new().await;
+    app.state.ledger.settle().await.expect("the log opens");
+    let first: Note = text(&app, "/log/checkpoint").await.parse().expect("a note");
     submit(&app, 1).await;
     app.state.ledger.settle().await.expect("the log signs");
+    let last: Note = text(&app, "/log/checkpoint").await.parse().expect("a note");
     // What a backup from before the last entry would hold.
     sqlx::raw_sql(
         "alter table ledger_entry disable trigger user; alter table ledger_checkpoint disable trigger user;
@@ -85,7 +88,15 @@ async fn a_restored_database_makes_the_log_refuse_to_sign() {
     let origin = app.state.ledger.begin_again().await.expect("a new beginning");
     assert!(origin.ends_with("/log/2"), "{origin}");
     app.state.ledger.settle().await.expect("the new log signs");
-    assert_eq!(app.count("ledger_entry where position is not null").await, 3);
+    assert_eq!(app.count("ledger_entry where position is not null").await, 4);
+    let policy: Policy = text(&app, "/log/policy.txt").await.parse().expect("a policy");
+    let against = Against { policy: Some(policy), since: vec![first], ..Against::default() };
+    let export = text(&app, "/log/export").await;
+    let report = check(&export, &against);
+    assert!(!report.is_violated(), "what was kept continues what was seen: {report}");
+    assert!(report.to_string().contains("of the 2 entries"), "{report}");
+    let report = check(&export, &Against { since: vec![last], ..Against::default() });
+    assert!(violations(&report).iter().any(|f| f.words.contains("lost in a restore")), "{report}");
     assert!(app.state.ledger.begin_again().await.is_err(), "a log that signs has no reason to");
 }
 

@@ -11,6 +11,7 @@ mod ledger;
 mod links;
 mod notice_reach;
 mod notice_reading;
+mod notices;
 mod outbox;
 mod packaging;
 mod people;

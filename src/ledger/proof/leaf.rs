@@ -162,6 +162,9 @@ const KNOWN: [&str; 7] = ["key", "notice", "register", "pause", "resume", "repor
 
 /// Parses JSON that is its own RFC 8785 form, with integers below 2^53 and no other numbers.
 pub fn canonical(bytes: &[u8]) -> Result<Value, Fault> {
+    if bytes.len() > MAX_LEAF {
+        return Err(Fault::new("it is longer than 65,535 bytes"));
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|_| Fault::new("it is not JSON"))?;
     if !has_plain_numbers(&value) {
         return Err(Fault::new("it holds a number that is no integer below 2^53"));

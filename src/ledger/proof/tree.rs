@@ -318,6 +318,13 @@ impl Edge {
     }
 }
 
+/// The root of a tree with these leaf hashes.
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut edge = Edge::default();
+    leaves.iter().for_each(|hash| drop(edge.push(*hash)));
+    edge.root()
+}
+
 /// Hashes as a tile or a column holds them.
 pub fn to_bytes(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()

@@ -180,7 +180,7 @@ pub async fn list_reviews(db: &mut PgConnection, version_id: Uuid) -> Result<Vec
     let rows = sqlx::query_as!(
         ReviewRow,
         "select r.at, p.name, r.decision, r.comment from notice_review r join person p on p.id = r.by_id
-         where r.version_id = $1 order by r.at desc, r.by_id",
+         where r.version_id = $1 order by r.id desc",
         version_id,
     )
     .fetch_all(db)
@@ -209,7 +209,7 @@ pub async fn list_answers(db: &mut PgConnection, version_id: Option<Uuid>) -> Re
     let rows = sqlx::query_as!(
         Answer,
         "select version_id, at, agrees, comment, content_sha256 from notice_answer
-         where $1::uuid is null or version_id = $1 order by at desc, by_id",
+         where $1::uuid is null or version_id = $1 order by id desc",
         version_id,
     )
     .fetch_all(db)

@@ -6,17 +6,20 @@ use uuid::Uuid;
 
 use super::super::checkpoint::Checkpoint;
 use super::super::leaf::Leaf;
-use super::super::note::{Check, Key, Kind, Note};
-use super::super::tree::{Edge, Hash, leaf_hash};
+use super::super::note::Note;
+use super::super::tree::{Hash, leaf_hash, root};
 use super::Report;
 use super::keys::Keys;
 
 const LEAVES: &str = "leaves";
 const CHAINS: &str = "chains";
+const BEGINNING: &str = "beginning";
 
 /// The former log that leaf 0 names.
 struct Former {
-    note: Option<Note>,
+    /// Its last checkpoint; `None` when that can't be read.
+    last: Option<(Note, Checkpoint)>,
+    origin: String,
     kept: u64,
 }
 
@@ -66,71 +69,78 @@ impl Entries {
         }
         match leaf {
             Leaf::Key(key) => self.keys.add(index, &key, report),
-            Leaf::Log { previous, kept, .. } if index == 0 => {
-                self.former = Some(Former { note: previous.parse().ok(), kept });
+            Leaf::Log { previous, kept, origin } if index == 0 => {
+                let note: Option<Note> = previous.parse().ok();
+                let last = note.and_then(|note| note.text.parse().ok().map(|checkpoint| (note, checkpoint)));
+                self.former = Some(Former { last, origin, kept });
             }
+            // The former log may have begun again as well.
+            Leaf::Log { .. } if index == 1 && self.kept() > 0 => {}
             Leaf::Log { .. } => report.violated(LEAVES, Some(index), "a log can't begin in its middle"),
             _ => {}
         }
     }
 
-    /// After the last one.
-    pub fn judge(&self, origin: &str, report: &mut Report) {
+    /// How many leaves a former log left; they follow leaf 0.
+    pub fn kept(&self) -> u64 {
+        self.former.as_ref().map_or(0, |former| former.kept)
+    }
+
+    /// After the last one; `tree` are the hashes that the tree holds.
+    pub fn judge(&self, origin: &str, tree: &[Hash], report: &mut Report) {
         if let Some(former) = &self.former {
-            self.judge_beginning(former, report);
+            match self.judge_beginning(former, origin, tree) {
+                Ok(words) => report.not_checked(BEGINNING, words),
+                Err(words) => report.violated(BEGINNING, Some(0), words),
+            }
         }
         report.unless_violated(LEAVES, format!("{} canonical leaves of {origin}", self.len() - self.unknown));
         if self.unknown > 0 {
-            let words = format!("{} are of kinds that this version doesn't know", self.unknown);
+            let words = format!("{} are of kinds not checked by this version", self.unknown);
             report.not_checked(LEAVES, words);
         }
         report.unless_violated(CHAINS, format!("{} notices and processings, unbroken", self.chains.len()));
     }
 
-    fn judge_beginning(&self, former: &Former, report: &mut Report) {
-        const BEGINNING: &str = "beginning";
-        let checkpoint = former.note.as_ref().and_then(|note| note.text.parse::<Checkpoint>().ok());
-        let Some(checkpoint) = checkpoint else {
-            report.violated(BEGINNING, Some(0), "the former log's last checkpoint can't be read");
-            return;
-        };
-        let lost = checkpoint.size.saturating_sub(former.kept);
-        report.not_checked(
-            BEGINNING,
-            format!(
-                "this log began again after a restore: of the {} entries of {}, the last {lost} are lost",
-                checkpoint.size, checkpoint.origin
-            ),
-        );
+    /// What was lost when the log began again, or why the beginning doesn't hold.
+    fn judge_beginning(&self, former: &Former, origin: &str, tree: &[Hash]) -> Result<String, &'static str> {
+        let (note, last) = former.last.as_ref().ok_or("the former log's last checkpoint can't be read")?;
+        if former.origin != origin || last.origin == origin {
+            return Err("the former log and this one can't have these names");
+        }
+        if former.kept > last.size || former.kept >= self.len() {
+            return Err("more leaves were kept than there were");
+        }
+        if !self.keys.has_signed(&last.origin, note) {
+            return Err("the former log's last checkpoint isn't signed by a key of it");
+        }
+        if former.kept == last.size && former_root(tree, last.size) != Some(last.root) {
+            return Err("the leaves that were kept aren't those of the former log");
+        }
+        Ok(format!(
+            "this log began again after a restore: of the {} entries of {}, the last {} are lost",
+            last.size,
+            last.origin,
+            last.size - former.kept
+        ))
     }
 
     /// A checkpoint of the former log, where there was one: its entries follow leaf 0. Answers whether
     /// this was one.
-    pub fn judge_former(&self, note: &Note, hashes: &[Hash], report: &mut Report) -> bool {
+    pub fn judge_former(&self, note: &Note, tree: &[Hash], report: &mut Report) -> bool {
         const SINCE: &str = "since";
         let Some(former) = &self.former else { return false };
         let Ok(seen) = note.text.parse::<Checkpoint>() else { return false };
-        let last = former.note.as_ref().and_then(|n| n.text.parse::<Checkpoint>().ok());
-        if last.is_none_or(|last| last.origin != seen.origin) {
+        if former.last.as_ref().is_none_or(|(_, last)| last.origin != seen.origin) {
             return false;
         }
-        let signed = self.keys.public().any(|key| {
-            let key = Key { name: seen.origin.clone(), kind: Kind::Ed25519, public: key };
-            matches!(key.check(note), Check::Valid(_))
-        });
-        if !signed {
-            report.violated(SINCE, None, "the former log's checkpoint isn't signed by a key of this one");
+        if !self.keys.has_signed(&seen.origin, note) {
+            report.violated(SINCE, None, "the former log's checkpoint isn't signed by a key of it");
         } else if seen.size > former.kept {
             let lost = seen.size - former.kept;
             report.violated(SINCE, None, format!("{lost} entries of the log you saw were lost in a restore"));
-        } else {
-            let mut edge = Edge::default();
-            for hash in hashes.iter().skip(1).take(seen.size as usize) {
-                edge.push(*hash);
-            }
-            if edge.size != seen.size || edge.root() != seen.root {
-                report.violated(SINCE, None, "the former log's entries were changed when this one began");
-            }
+        } else if former_root(tree, seen.size) != Some(seen.root) {
+            report.violated(SINCE, None, "the former log's entries were changed when this one began");
         }
         true
     }
@@ -173,4 +183,9 @@ impl Entries {
             }
         }
     }
+}
+
+/// The root of the former log's first `size` leaves, which follow leaf 0.
+fn former_root(tree: &[Hash], size: u64) -> Option<Hash> {
+    tree.get(1..=usize::try_from(size).ok()?).map(root)
 }

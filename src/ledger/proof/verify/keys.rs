@@ -8,17 +8,17 @@ use super::Report;
 
 const KEYS: &str = "keys";
 
-/// The log's keys with the index from which each counts.
+/// The keys of a log and of those that it continues, with the index from which each counts.
 #[derive(Default)]
 pub struct Keys(Vec<(u64, Key)>);
 
 impl Keys {
-    /// Takes up a key leaf, checked against the one before.
+    /// Takes up a key leaf, checked against the one before of the same log.
     pub fn add(&mut self, index: u64, leaf: &KeyLeaf, report: &mut Report) {
         if leaf.role != "log" {
             return;
         }
-        let before = self.0.last().map(|(_, key)| key.public.to_bytes());
+        let before = self.of(&leaf.origin).last().map(|(_, key)| key.public.to_bytes());
         if leaf.previous.map(|hash| hash.0) != before {
             let words = "this key doesn't name the key before it";
             report.violated(KEYS, Some(index), words);
@@ -32,53 +32,58 @@ impl Keys {
         }
     }
 
-    pub fn public(&self) -> impl Iterator<Item = ed25519_dalek::VerifyingKey> {
-        self.0.iter().map(|(_, key)| key.public)
+    fn of<'a>(&'a self, origin: &'a str) -> impl DoubleEndedIterator<Item = &'a (u64, Key)> {
+        self.0.iter().filter(move |(_, key)| key.name == origin)
     }
 
-    /// The key that must have signed a checkpoint of this size.
-    fn at(&self, size: u64) -> Option<&Key> {
-        self.0.iter().rev().find(|(index, _)| *index < size).map(|(_, key)| key)
-    }
-
-    /// Whether the policy names one of the keys, of which the later ones are signed by the earlier.
-    pub fn judge(&self, origin: &str, policy: &Policy, is_own: bool, report: &mut Report) {
-        if self.0.is_empty() {
+    /// Whether the policy names one of the keys, of which the later ones are signed by the earlier. Keys of
+    /// other logs stand only among the `kept` leaves that a former log left.
+    pub fn judge(&self, origin: &str, kept: u64, policy: &Policy, is_own: bool, report: &mut Report) {
+        for (index, key) in &self.0 {
+            if (key.name == origin) == (1..=kept).contains(index) {
+                let words = format!("this key is of the log {}, which it can't be here", key.name);
+                report.violated(KEYS, Some(*index), words);
+            }
+        }
+        let count = self.of(origin).count();
+        if count == 0 {
             report.violated(KEYS, None, "no leaf announces the key that signs");
             return;
         }
         let named = policy.logs.iter().filter(|k| k.name == origin);
-        let trusted = named.into_iter().any(|k| self.0.iter().any(|(_, key)| key.public == k.public));
+        let trusted = named.into_iter().any(|k| self.of(origin).any(|(_, key)| key.public == k.public));
         match (trusted, is_own) {
             (false, _) => report.violated(KEYS, None, "none of the policy's keys is a key of this log"),
             (true, true) => report.not_checked(
                 KEYS,
                 "the keys are the export's own word; give --policy with a policy that you got elsewhere",
             ),
-            (true, false) => report.unless_violated(KEYS, format!("{}, from your policy", self.words())),
+            (true, false) if count == 1 => report.unless_violated(KEYS, "one key, which your policy names"),
+            (true, false) => {
+                report.unless_violated(KEYS, format!("{count} keys, each signed by the one before"));
+            }
         }
     }
 
-    fn words(&self) -> String {
-        match self.0.len() {
-            1 => "one key".into(),
-            n => format!("{n} keys, each signed by the one before"),
-        }
-    }
-
-    /// Whether the note is a checkpoint of this log, signed by the key that is valid at its size.
+    /// Whether the note is a checkpoint of this log, signed by the key that is valid at its size: the newest
+    /// that was announced before.
     pub fn read(&self, origin: &str, note: &Note) -> Result<Checkpoint, String> {
         let checkpoint: Checkpoint = note.text.parse().map_err(|e| format!("{e}"))?;
         if checkpoint.origin != origin {
             return Err(format!("it is of the log {}", checkpoint.origin));
         }
-        let key = self.at(checkpoint.size).ok_or("no key is valid at its size")?;
-        let key = Key { name: origin.into(), ..key.clone() };
+        let valid = self.of(origin).rev().find(|(index, _)| *index < checkpoint.size);
+        let (_, key) = valid.ok_or("no key is valid at its size")?;
         match key.check(note) {
             Check::Valid(_) => Ok(checkpoint),
             Check::Broken => Err("its signature doesn't verify".into()),
             Check::Absent => Err("it isn't signed by the key that is valid at its size".into()),
         }
+    }
+
+    /// Whether a checkpoint of a former log was signed by one of its keys.
+    pub fn has_signed(&self, origin: &str, note: &Note) -> bool {
+        self.of(origin).any(|(_, key)| matches!(key.check(note), Check::Valid(_)))
     }
 }
 

@@ -61,8 +61,9 @@ pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, 
     let policy = against.policy.as_ref().unwrap_or(&own_policy);
     let note: Note = read.header.checkpoint.parse()?;
 
-    read.entries.judge(&read.header.origin, &mut report);
-    read.entries.keys.judge(&read.header.origin, policy, against.policy.is_none(), &mut report);
+    let (origin, kept) = (&read.header.origin, read.entries.kept());
+    read.entries.judge(origin, &read.hashes, &mut report);
+    read.entries.keys.judge(origin, kept, policy, against.policy.is_none(), &mut report);
     read.entries.compare(&read.hashes, read.header.leaves, &mut report);
     let newest = judge_head(&read, &note, &mut report);
     judge_witnesses(policy, &note, &mut report);
@@ -169,13 +170,10 @@ fn judge_tree(read: &Read, newest: Option<Checkpoint>, since: &[Note], report: &
         let one_root = checkpoints.iter().all(|(_, c)| c.root == checkpoints[0].1.root);
         for (check, _) in differs {
             let (leaf, words) = match () {
-                () if edge.size < *size => (
-                    None,
-                    format!(
-                        "a checkpoint of {size} entries was signed, but the log has {}: it was rolled back",
-                        edge.size
-                    ),
-                ),
+                () if edge.size < *size => {
+                    let words = format!("it is missing: {size} entries were signed. The log was rolled back");
+                    (Some(edge.size), words)
+                }
                 () if !one_root => {
                     (None, format!("two different roots were signed for {size} entries: the log was forked"))
                 }

@@ -8,7 +8,7 @@ use super::super::leaf::{Leaf, canonical, document_hash};
 use super::super::note::Check;
 use super::super::policy::Policy;
 use super::super::tlog_proof::TlogProof;
-use super::super::tree::{Hash, leaf_hash, root_of_inclusion};
+use super::super::tree::{Hash, leaf_hash, root, root_of_inclusion};
 use super::keys::{Keys, judge_witnesses};
 use super::{NOT_PROVEN, Report};
 
@@ -21,7 +21,6 @@ pub fn verify_proof(proof: &TlogProof, policy: &Policy, document: Option<&Value>
     report.origin.clone_from(&checkpoint.origin);
     report.size = checkpoint.size;
     judge(proof, &checkpoint.origin, policy, None, &mut report);
-    judge_witnesses(policy, &proof.checkpoint, &mut report);
     let leaf = proof.extra.as_deref().map(Leaf::from_bytes).transpose()?.flatten();
     match (document, leaf.and_then(|l| l.content())) {
         (None, _) => report.not_checked("document", "no document was given (--document)"),
@@ -65,11 +64,17 @@ pub fn judge(
     if root_of_inclusion(proof.index, checkpoint.size, hash, &proof.path) != Some(checkpoint.root) {
         report.violated(PROOF, leaf, "the path doesn't lead from the entry to the root that was signed");
     }
-    if let Some((_, hashes)) = known
-        && hashes.get(proof.index as usize) != Some(&hash)
-    {
-        report.violated(PROOF, leaf, "the log doesn't hold this entry at this place");
+    if let Some((_, hashes)) = known {
+        if hashes.get(proof.index as usize) != Some(&hash) {
+            report.violated(PROOF, leaf, "the log doesn't hold this entry at this place");
+        }
+        // A proof may be younger than the export; what both hold must be the same tree.
+        let older = hashes.get(..usize::try_from(checkpoint.size).unwrap_or(usize::MAX));
+        if older.is_some_and(|hashes| root(hashes) != checkpoint.root) {
+            report.violated(PROOF, leaf, "its checkpoint isn't of the same tree as the export");
+        }
     }
+    judge_witnesses(policy, &proof.checkpoint, report);
     let words = format!("the entry stands in the log at index {}, among {}", proof.index, checkpoint.size);
     report.unless_violated(PROOF, words);
 }
