@@ -294,11 +294,11 @@ async fn a_preview_stores_nothing() {
     let path = room.begin("gdpr-13").await;
     let typed = room.form(&[("markdown-en", "## Your rights\n\n**Bold** words, long enough to count.\n")]);
     let whole = room.step(&path, "/preview", &typed).await.assert_status(200);
-    assert_eq!(whole.select("#preview .notice-text strong"), ["What we record", "Bold"]);
+    assert_eq!(whole.select("#preview .prose strong"), ["What we record", "Bold"]);
     assert_eq!(whole.select("textarea#markdown-en").len(), 1);
     let part = room.step(&path, "/preview", &[typed.clone(), vec![("part", "preview")]].concat()).await;
     let part = part.assert_status(200);
-    assert!(part.select("textarea").is_empty() && part.select(".notice-text strong").len() == 2);
+    assert!(part.select("textarea").is_empty() && part.select(".prose strong").len() == 2);
     assert_eq!(room.revision(&path).await, "1");
 }
 

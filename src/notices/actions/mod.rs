@@ -32,6 +32,12 @@ use crate::web::{Role, Viewer};
 pub const STALE: &str =
     "Somebody else has changed this in the meantime. Look at the newest version, then try again.";
 
+/// The notice that a version belongs to.
+pub async fn notice_of(state: &AppState, version: Uuid) -> Result<Uuid> {
+    let version = store::find_version(&mut *state.db.acquire().await?, version).await?;
+    Ok(version.ok_or(Error::NotFound)?.notice_id)
+}
+
 fn publisher(viewer: &Viewer) -> Result<Role> {
     viewer.acting_as(&[Role::Publisher]).ok_or(Error::Forbidden)
 }
