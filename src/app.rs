@@ -55,6 +55,7 @@ fn all_routes() -> Routes {
         .merge(ledger::routes())
         .merge(register::routes())
         .merge(collection::routes())
+        .merge(notices::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
