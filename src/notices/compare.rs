@@ -53,7 +53,7 @@ impl Names {
         Ok(Names { departments: identity::list_departments(db).await? })
     }
 
-    /// "Everybody in Germany", "Dispatch, Warehouse in Germany, Austria"
+    /// "Everybody in Germany", "Dispatch and Warehouse in Germany and Austria"
     pub fn audience(&self, jurisdictions: &[String], departments: &[Uuid]) -> String {
         let places: Vec<&str> = jurisdictions
             .iter()
@@ -65,8 +65,17 @@ impl Names {
             .filter(|(id, _)| departments.contains(id))
             .map(|(_, n)| n.as_str())
             .collect();
-        let who = if departments.is_empty() { "Everybody".into() } else { who.join(", ") };
-        format!("{who} in {}", places.join(", "))
+        let who = if departments.is_empty() { "Everybody".into() } else { listed(&who) };
+        format!("{who} in {}", listed(&places))
+    }
+}
+
+/// "Germany, Austria and France"
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

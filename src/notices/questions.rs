@@ -109,7 +109,7 @@ pub async fn answer(
     form: Submitted,
 ) -> Result<Response> {
     match ask::answer(&state, &viewer, id, form.text(&format!("answer-{id}"))).await {
-        Ok(_) => Ok(see_other("/questions?done=question-answered")),
+        Ok(_) => Ok(see_other("/notices/questions?done=question-answered")),
         Err(Error::Invalid(errors)) => {
             render(&state, page, &viewer, Form::with_errors(form, errors), StatusCode::UNPROCESSABLE_ENTITY)
                 .await

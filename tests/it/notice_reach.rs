@@ -95,7 +95,7 @@ impl Room {
             format!("{notice}/changes"),
             format!("{notice}/reach"),
             format!("{notice}/reach?version=1.0"),
-            "/questions".into(),
+            "/notices/questions".into(),
             "/publishing".into(),
             format!("/publishing/{}", v.notice_id),
             format!("/publishing/versions/{}", v.id),
@@ -361,11 +361,11 @@ async fn a_question_shows_no_name_unless_the_asker_gives_it() {
                 && page.select(".question")[0].contains("Not answered yet")
         );
     }
-    assert!(!room.publisher.get("/questions").await.body.contains("Quirina"));
+    assert!(!room.publisher.get("/notices/questions").await.body.contains("Quirina"));
     send(fields("public-named", "everybody", "yes")).await.assert_status(303);
     assert!(colleague.get(&path(&v)).await.body.contains("Quirina"));
 
-    let list = room.publisher.get("/questions").await.assert_status(200);
+    let list = room.publisher.get("/notices/questions").await.assert_status(200);
     assert!(list.select(".lead")[0].contains("3 questions wait"));
     let forms = list.attributes("form[action$='/answer']", "action");
     let field = list.attributes("textarea", "name");

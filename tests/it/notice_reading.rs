@@ -348,7 +348,7 @@ async fn what_hr_writes_can_only_be_read() {
         room.worker.get(&path(&v)).await,
         room.worker.get(&format!("{}?version=1.0", path(&v))).await,
         room.worker.get(&format!("{}/changes", path(&v))).await,
-        room.publisher.get("/questions").await,
+        room.publisher.get("/notices/questions").await,
         room.publisher.get(&format!("{}/reach", path(&v))).await,
         visitor.get(&board).await,
     ] {

@@ -128,3 +128,12 @@ pub async fn view(
     tx.commit().await?;
     Ok(())
 }
+
+/// The newest version of a notice, and the hash that its page's forms carry.
+pub async fn newest(state: &AppState, notice: Uuid) -> Result<(Uuid, String)> {
+    let mut db = state.db.acquire().await?;
+    let heads = reading::list_heads(&mut db, Some(notice)).await?;
+    let version = heads.first().ok_or(Error::NotFound)?.version_id;
+    let shown = store::find_version(&mut db, version).await?.ok_or(Error::NotFound)?;
+    Ok((version, integrity::check(&mut db, &shown).await?.hex()))
+}
