@@ -97,7 +97,7 @@ fn section(headings: &[(String, String)], texts: &[Text]) -> Standing {
             unchecked.push(language_name(&text.language));
             continue;
         };
-        let found = sections(&text.markdown).into_iter().find(|(title, _)| same(title, heading));
+        let found = sections(&without_placeholders(&text.markdown)).into_iter().find(|(title, _)| same(title, heading));
         let language = language_name(&text.language);
         match found {
             Some((_, length)) if length >= SECTION_AT_LEAST => {}
@@ -118,6 +118,15 @@ fn section(headings: &[(String, String)], texts: &[Text]) -> Standing {
             languages.join(", ")
         )),
     }
+}
+
+/// What somebody has still to write is no text.
+fn without_placeholders(markdown: &str) -> String {
+    let mut text = markdown.to_owned();
+    for (_, placeholder) in placeholders(markdown) {
+        text = text.replace(placeholder, "");
+    }
+    text
 }
 
 fn same(title: &str, heading: &str) -> bool {
@@ -223,6 +232,8 @@ mod tests {
         assert!(matches!(empty, Standing::Missing(words) if words.contains("is empty")));
         let gone = section(&heading, &[text("en", "Words")]);
         assert!(matches!(gone, Standing::Missing(words) if words.contains("no heading")));
+        let template = section(&heading, &[text("en", "## Your rights\n\n[[Say which rights there are]].\n")]);
+        assert!(matches!(template, Standing::Missing(words) if words.contains("is empty")));
         let polish = section(&heading, &[text("en", written), text("pl", "Słowa")]);
         assert!(matches!(polish, Standing::Unchecked(words) if words.contains("Polish")));
         assert_eq!(field("retention", &[one(&[("retention", "30 days")])]), Standing::Done);

@@ -5,10 +5,13 @@ use askama::Template;
 use axum::extract::State as FromState;
 use axum::http::StatusCode;
 use axum::response::Response;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::actions::{self, obstacle, standing_answer};
 use super::checks::{self, Required};
+use super::compare::{self, Comparison, Names};
+use super::diff::Change as DiffChange;
 use super::edit::Rendered;
 use super::fields::{self, Change};
 use super::laws::Kind;
@@ -40,6 +43,8 @@ struct VersionPage {
     answer: Option<bool>,
     answers: Vec<Answer>,
     reviews: Vec<Review>,
+    /// What differs from the version before.
+    changed: Option<Comparison>,
     /// What the register says differently since it was submitted.
     drifted: Vec<Change>,
     departments: Vec<String>,
@@ -113,6 +118,23 @@ pub fn may_see(viewer: &Viewer, version: &Version, was_answered: bool) -> bool {
         || (viewer.has(Role::Representative) && (version.state != State::Draft || was_answered))
 }
 
+/// What differs from the version before, before anybody approves it.
+async fn changed(
+    db: &mut PgConnection,
+    page: &Page,
+    version: &Version,
+    now: &[Covered],
+) -> Result<Option<Comparison>> {
+    let Some((id, _)) = version.supersedes else { return Ok(None) };
+    let former = store::find_version(db, id).await?.ok_or(Error::NotFound)?;
+    let names = Names::load(db).await?;
+    let mut shown = version.clone();
+    shown.field_table.get_or_insert_with(|| now.to_vec());
+    // Nobody has chosen its times yet.
+    shown.effective_at = shown.effective_at.or(former.effective_at);
+    Ok(Some(compare::compare(page, &names, &former, &shown, &[], "en")))
+}
+
 pub async fn show(
     FromState(state): FromState<AppState>,
     page: Page,
@@ -141,6 +163,7 @@ pub async fn render(
     let reviews = store::list_reviews(&mut db, id).await?;
     let departments = identity::list_departments(&mut db).await?;
     let now = actions::table_now(&mut db, &version.processings).await?;
+    let changed = changed(&mut db, &page, &version, &now).await?;
     drop(db);
     let drifted = version.field_table.as_ref().map(|t| fields::changes(t, &now)).unwrap_or_default();
     let table = version.field_table.clone().unwrap_or(now);
@@ -161,6 +184,7 @@ pub async fn render(
         answer: standing_answer(&version, &answers),
         answers,
         reviews,
+        changed,
         drifted,
         departments: names.map(|(_, name)| name.clone()).collect(),
         choices: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
