@@ -97,3 +97,25 @@ create table processing_ledger (
 comment on table processing_ledger is 'Purpose: which entry of the log stands for which step of a processing. Retention: kept.';
 create trigger processing_ledger_append_only before update or delete on processing_ledger
     for each row execute function refuse_change();
+
+create table report_commitment (
+    -- UTC; once a day.
+    day date primary key,
+    at timestamptz not null,
+    ledger_entry bigint not null references ledger_entry
+);
+comment on table report_commitment is 'Purpose: which entry of the log commits to the agents'' chains on which day. Retention: kept.';
+
+create table report_opening (
+    day date not null references report_commitment,
+    -- Place among the day's commitments, which are sorted by their bytes.
+    number integer not null,
+    agent_id uuid not null references agent,
+    salt bytea not null,
+    boot_id uuid not null,
+    seq bigint not null,
+    head bytea not null,
+    primary key (day, number)
+);
+create index report_opening_by_agent on report_opening (agent_id, day);
+comment on table report_opening is 'Purpose: what opens a commitment, for the person whose agent it is. Retention: 400 days.';

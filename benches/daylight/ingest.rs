@@ -17,7 +17,7 @@ const AGENTS: (usize, usize) = (200, 1000);
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let embedded = subject::postgres("intake")?;
     let (subject, mut many, mut few) = bench.server.block_on(async {
-        let state = subject::open(&embedded).await?;
+        let state = subject::open(&embedded, "intake").await?;
         subject::begin_anew(&state).await?;
         let many = reports::enrol(&state, AGENTS.0).await?;
         let few = reports::enrol(&state, AGENTS.1).await?;

@@ -1,12 +1,13 @@
 //! Measures Daylight beside references in the same run: what counts is the ratio, since figures of a
 //! machine drift by the hour. docs/performance.md says how to run it and what it found.
 //!
-//!     cargo bench -- [--large] [--quick] [--only pages,ingest,binary]
+//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,binary]
 
 mod binary;
 mod client;
 mod fill;
 mod ingest;
+mod ledger;
 mod pages;
 mod reports;
 mod subject;
@@ -69,6 +70,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wants("ingest") {
         ingest::measure(&mut bench)?;
+    }
+    if wants("ledger") {
+        ledger::measure(&mut bench)?;
     }
     if wants("binary") {
         binary::measure(&mut bench)?;

@@ -11,14 +11,14 @@ use crate::{Bench, fill, subject};
 const CONNECTIONS: usize = 16;
 
 #[derive(Clone)]
-struct Page {
+pub struct Page {
     address: SocketAddr,
     requests: Arc<Vec<Vec<u8>>>,
     expect: Expect,
 }
 
 impl Page {
-    fn new(address: SocketAddr, path: &str, cookies: &[String], text: &'static str) -> Self {
+    pub fn new(address: SocketAddr, path: &str, cookies: &[String], text: &'static str) -> Self {
         let requests = match cookies {
             [] => vec![get(path, None)],
             list => list.iter().map(|c| get(path, Some(c))).collect(),
@@ -45,7 +45,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut first = None;
     for (embedded, (name, words, counters)) in databases.iter().zip(&sizes) {
         let (subject, cookies) = bench.server.block_on(async {
-            let state = subject::open(embedded).await?;
+            let state = subject::open(embedded, name).await?;
             fill::ensure(&state, name, *counters).await?;
             let cookies = fill::sign_in(&state).await?;
             anyhow::Ok((subject::serve(state).await?, cookies))
@@ -67,7 +67,8 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     versus(bench, "/register, signed in", &page, &hello)?;
     versus(bench, "/me/collection at 10^6 counters", &mine[0].1, &hello)?;
     for (words, page) in &mine[1..] {
-        growth(bench, words, page, &mine[0].1)?;
+        let name = format!("/me/collection at {words} counters, time");
+        growth(bench, name, "at 10^6", page, &mine[0].1, 1.1)?;
     }
     Ok(())
 }
@@ -88,8 +89,14 @@ fn versus(bench: &mut Bench, name: &str, page: &Page, reference: &Page) -> anyho
 }
 
 /// Milliseconds of the same page on more data: one request at a time, so that nothing waits in a queue.
-fn growth(bench: &mut Bench, words: &str, page: &Page, reference: &Page) -> anyhow::Result<()> {
-    let name = format!("/me/collection at {words} counters, time");
+pub fn growth(
+    bench: &mut Bench,
+    name: String,
+    reference_words: &'static str,
+    page: &Page,
+    reference: &Page,
+    at_most: f64,
+) -> anyhow::Result<()> {
     eprintln!("{name}");
     for page in [page, reference] {
         page.ask(bench, 1, bench.length)?;
@@ -99,7 +106,7 @@ fn growth(bench: &mut Bench, words: &str, page: &Page, reference: &Page) -> anyh
         let subject = page.ask(bench, 1, bench.length)?.median * 1000.0;
         rounds.push((subject, Some(reference.ask(bench, 1, bench.length)?.median * 1000.0)));
     }
-    let target = Some(Target::AtMost(1.1));
-    bench.rows.push(Row { name, unit: "ms", reference: "at 10^6", rounds, target });
+    let target = Some(Target::AtMost(at_most));
+    bench.rows.push(Row { name, unit: "ms", reference: reference_words, rounds, target });
     Ok(())
 }

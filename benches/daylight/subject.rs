@@ -14,7 +14,7 @@ use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
 use daylight::database::embedded::{Embedded, Settings};
-use daylight::{database, demo, identity};
+use daylight::{database, demo, identity, ledger};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
@@ -36,10 +36,11 @@ pub struct Subject {
     pub address: SocketAddr,
 }
 
-/// Opens the pool, with the settings that a server without an environment has.
-pub async fn open(embedded: &Embedded) -> anyhow::Result<AppState> {
+/// Opens the pool, with the settings that a server without an environment has; `name` is the database's.
+pub async fn open(embedded: &Embedded, name: &str) -> anyhow::Result<AppState> {
     let mut config = Config::from_variables(BTreeMap::new())?;
     config.demo = true;
+    config.data_dir = folder().join(name);
     demo::dress(&mut config);
     let options = PgConnectOptions::new_without_pgpass()
         .socket(embedded.socket_dir())
@@ -53,6 +54,7 @@ pub async fn open(embedded: &Embedded) -> anyhow::Result<AppState> {
 /// Empties the database and fills it with the example: declarations, findings and people to begin with.
 pub async fn begin_anew(state: &AppState) -> anyhow::Result<()> {
     database::erase_example(&state.db).await?;
+    ledger::forget_example(&state.config.data_dir)?;
     database::migrate(&state.db).await?;
     identity::mark_installation(state).await.map_err(|e| anyhow::anyhow!("{e}"))?;
     demo::fill(state).await.map_err(|e| anyhow::anyhow!("{e}"))

@@ -174,11 +174,14 @@ async fn record(
     }
 }
 
-/// Drops raw reports past their retention, once an hour, until the pool is closed.
+/// Drops raw reports past their retention and enters the day's commitment, once an hour, until the pool is closed.
 pub async fn keep_house(state: AppState) {
     while !state.db.is_closed() {
         if drop_old_reports(&state).await.is_err() {
             tracing::warn!("old reports could not be dropped; tried again in an hour");
+        }
+        if super::commit_heads(&state).await.is_err() {
+            tracing::warn!("the agents' reports could not be committed to; tried again in an hour");
         }
         tokio::select! {
             () = state.db.close_event() => return,

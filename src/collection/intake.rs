@@ -20,10 +20,10 @@ use super::batch::{Batch, Person};
 use super::chain::{Chains, Verdict};
 use super::model::Audience;
 use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
-use super::store::intake as store;
+use super::store::{commitments, intake as store};
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
-use crate::register;
+use crate::{ledger, register};
 
 /// Reports that one transaction takes at most.
 const BATCH: usize = 256;
@@ -44,9 +44,9 @@ pub struct Receipt {
     pub duplicate: bool,
     /// Whether the agent's clock is more than five minutes off.
     pub skewed: bool,
-    /// Index in the transparency log; null until this server keeps one.
+    /// Index of the log's entry that committed to this agent's reports last; null before the first.
     pub log_index: Option<u64>,
-    /// Head of the log's tree; null until this server keeps one.
+    /// The log's newest signed checkpoint (C2SP tlog-checkpoint); null before the first.
     pub tree_head: Option<String>,
     /// Newest policy revision; 0 until this server hands out policies.
     pub policy_revision: u64,
@@ -151,6 +151,8 @@ impl Writer {
         let mut chains = Chains::load(&mut tx, jobs).await?;
         let people = self.people(&mut tx, jobs).await?;
         let declarations = register::list_declarations(&mut tx).await?;
+        let places = self.places(&mut tx, jobs).await?;
+        let tree_head = ledger::newest_checkpoint(&mut tx).await?;
         let mut batch = Batch::new(&self.random, now, &declarations);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -182,8 +184,8 @@ impl Writer {
                 received_at,
                 duplicate: matches!(verdict, Verdict::Duplicate(_)),
                 skewed,
-                log_index: None,
-                tree_head: None,
+                log_index: places.get(&report.agent_id).map(|place| *place as u64),
+                tree_head: tree_head.clone(),
                 policy_revision: 0,
             }));
         }
@@ -194,6 +196,13 @@ impl Writer {
         tx.commit().await?;
         self.known_day = Some(today);
         Ok(answers)
+    }
+
+    /// Where the log commits to these agents' reports.
+    async fn places(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<HashMap<Uuid, i64>> {
+        let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
+        let agents: Vec<Uuid> = agents.into_iter().collect();
+        Ok(commitments::list_places(db, &agents).await?.into_iter().collect())
     }
 
     async fn people(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<People> {

@@ -10,6 +10,7 @@ pub mod api;
 mod batch;
 mod chain;
 mod chart;
+pub mod commitment;
 mod fleet;
 mod intake;
 mod mine;
@@ -20,6 +21,7 @@ pub mod report;
 mod store;
 mod strict;
 
+pub use commitment::commit_heads;
 pub use intake::{Intake, Receipt};
 
 pub use actions::{Enrolled, assign, create_enrolment, drop_old_reports, enrol, keep_house};
@@ -38,6 +40,7 @@ pub fn routes() -> Routes {
         .get("/me/collection/{category}/daily.csv", WORKER, pages::category_csv)
         .get("/me/collection/{category}/daily.json", WORKER, pages::category_json)
         .get("/api/v1/me/collection", WORKER, pages::all_json)
+        .get("/api/v1/me/report-commitments", WORKER, commitment::openings)
         .get("/organisation", OTHERS, organisation::show)
         .get("/agents", ADMIN, fleet::list)
         .post("/agents", ADMIN, fleet::create)

@@ -72,3 +72,8 @@ pub async fn leaf_hash_of(db: &mut PgConnection, entry: EntryId) -> Result<Hash>
 pub async fn position_of(db: &mut PgConnection, entry: EntryId) -> Result<Option<i64>> {
     Ok(store::find_position(db, entry).await?)
 }
+
+/// The newest signed checkpoint with its cosignatures; `None` before the first.
+pub async fn newest_checkpoint(db: &mut PgConnection) -> Result<Option<String>> {
+    Ok(store::list_checkpoints(db, 0, None, 1).await?.first().map(|row| row.note()))
+}

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api", "p"),
     ("GET", "/api/v1/categories", "p"),
     ("GET", "/api/v1/me/collection", "w"),
+    ("GET", "/api/v1/me/report-commitments", "w"),
     ("GET", "/api/v1/openapi.json", "p"),
     ("GET", "/api/v1/register", "s"),
     ("GET", "/board/{id}", "p"),

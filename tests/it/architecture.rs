@@ -109,6 +109,18 @@ fn features_dont_name_each_other_in_circles() {
 }
 
 #[test]
+fn what_checks_proofs_needs_no_server() {
+    let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ledger/proof");
+    let proofs: Vec<_> = sources().into_iter().filter(|(path, _)| path.starts_with(&inside)).collect();
+    assert!(proofs.len() > 8);
+    for (path, text) in proofs {
+        for crate_name in ["axum", "sqlx", "tokio", "crate::clock", "crate::database", "crate::web"] {
+            assert!(!text.contains(crate_name), "{} names {crate_name}", path.display());
+        }
+    }
+}
+
+#[test]
 fn sql_stands_in_stores() {
     let inside = |path: &Path| {
         let text = path.to_string_lossy();

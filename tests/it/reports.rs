@@ -1,5 +1,8 @@
 //! Reports as agents send them, good and bad, through the API.
 
+use daylight::collection;
+use daylight::ledger::Hash;
+use daylight::ledger::proof::tree::{leaf_hash, root_of_inclusion};
 use daylight::web::Role;
 use serde_json::{Value, json};
 
@@ -274,4 +277,44 @@ async fn many_at_once_are_all_counted() {
         .await
         .unwrap();
     assert_eq!(sum, taken);
+}
+
+#[tokio::test]
+async fn once_a_day_the_log_commits_to_every_agents_reports() {
+    let (app, agent, person) = setting().await;
+    let other = app.person("bob@example.com", &[Role::Worker]).await;
+    let others = Agent::of(&app, other).await;
+    let receipt = agent.send(&agent.fields(0, None, W, items())).await.assert_status(201).json();
+    assert!(receipt["log_index"].is_null() && receipt["tree_head"].is_null());
+    others.send(&others.fields(0, None, W, items())).await.assert_status(201);
+    for _ in 0..2 {
+        collection::commit_heads(&app.state).await.expect("the log takes it");
+    }
+    assert_eq!(app.count("report_commitment").await, 1, "once a day");
+
+    let own =
+        app.sign_in_as(person).await.get("/api/v1/me/report-commitments").await.assert_status(200).json();
+    let [opening] = own.as_array().expect("a list").as_slice() else { panic!("{own}") };
+    assert_eq!(opening["agent"], agent.id.to_string());
+    assert_eq!(opening["size"], 2);
+    // What an outsider computes from the opening is the root that the public entry holds.
+    let hash = |value: &Value| value.as_str().expect("a hash").parse::<Hash>().expect("base64url");
+    let opened = serde_json_canonicalizer::to_vec(&json!({
+        "agent": opening["agent"], "boot": opening["boot"], "hash": opening["hash"], "seq": opening["seq"],
+    }));
+    let parts = [b"daylight-report/v1\0", &hash(&opening["salt"]).0[..], &opened.expect("JSON")].concat();
+    let path: Vec<Hash> = opening["path"].as_array().expect("a path").iter().map(hash).collect();
+    let number = opening["number"].as_u64().expect("a number");
+    let root = root_of_inclusion(number, 2, leaf_hash(&Hash::of(&parts).0), &path).expect("a root");
+    let entry = format!("/log/entries/{}", opening["log_index"]);
+    let page = app.visitor().get(&entry).await.assert_status(200);
+    assert!(page.select(".code")[0].contains(&root.to_string()));
+    let export = app.visitor().get("/log/export").await.assert_status(200);
+    assert!(!export.body.contains(&agent.id.to_string()), "the log names no agent");
+
+    app.state.clock.advance(300);
+    let next = agent.fields(1, receipt["hash"].as_str(), (5, 10), json!([]));
+    let receipt = agent.send(&next).await.assert_status(201).json();
+    assert_eq!(receipt["log_index"], opening["log_index"]);
+    assert!(receipt["tree_head"].as_str().expect("a checkpoint").contains("/log\n"));
 }

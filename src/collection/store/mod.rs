@@ -1,6 +1,7 @@
 //! SQL of collection: what is taken in, what a worker reads, agents and devices, what the organisation
 //! reads.
 
+pub mod commitments;
 pub mod fleet;
 pub mod intake;
 pub mod mine;
