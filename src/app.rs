@@ -54,7 +54,6 @@ fn all_routes() -> Routes {
         .merge(audit::routes())
         .merge(ledger::routes())
         .merge(register::routes())
-        .merge(notices::routes())
         .merge(collection::routes())
         .merge(notices::routes())
         .merge(outbox::routes())

@@ -30,6 +30,8 @@ pub struct Comparison {
     pub rows: Vec<diff::RowChange>,
     pub title: Option<Vec<Run>>,
     pub text: Option<TextChange>,
+    /// Whether what is the same can be unfolded between the changes.
+    pub with_the_same: bool,
     /// The language compared in; another one than the reader's where a version lacks that.
     pub language: String,
 }
@@ -126,6 +128,7 @@ pub fn compare(
         ),
         title: texts.filter(|(a, b)| a.title != b.title).map(|(a, b)| diff::words(&a.title, &b.title)),
         text: texts.map(|(a, b)| diff::texts(&a.markdown, &b.markdown)),
+        with_the_same: true,
         language: language.unwrap_or_default().into(),
     }
 }

@@ -243,7 +243,11 @@ pub async fn render(
         standing: standing(&reader, it.newest(), &receipts),
         decline_reason: receipts.iter().find_map(|r| r.decline_reason.clone()),
         since_acknowledged: old.as_ref().is_some_and(|(_, acknowledged)| *acknowledged),
-        changes: old.map(|(old, _)| compare(&page, &names, &old, &it.version, &it.heads, &language)),
+        // The whole text follows on this page.
+        changes: old.map(|(old, _)| Comparison {
+            with_the_same: false,
+            ..compare(&page, &names, &old, &it.version, &it.heads, &language)
+        }),
         proof_law: it.newest().proof_demanded(&reader),
         questions,
         who: vec![
