@@ -54,8 +54,8 @@ fn all_routes() -> Routes {
         .merge(audit::routes())
         .merge(ledger::routes())
         .merge(register::routes())
-        .merge(notices::routes())
         .merge(collection::routes())
+        .merge(notices::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }

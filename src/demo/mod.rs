@@ -4,6 +4,7 @@
 
 mod notices;
 mod people;
+mod reading;
 mod register;
 mod reports;
 
@@ -49,8 +50,10 @@ pub async fn fill(state: &AppState) -> Result<()> {
         reports::enrol_everybody(&past, &staff).await?;
         let mut declared = register::declare(&past, &staff).await?;
         let notice = notices::publish_first(&past, &staff, &declared, now).await?;
+        reading::read_first(&past, &staff, notice).await?;
         register::change(&past, &staff, now, &mut declared).await?;
         notices::fill(&past, &staff, &declared, notice).await?;
+        reading::read_second(&past, &staff, notice).await?;
     }
     reports::catch_up(state, now).await
 }

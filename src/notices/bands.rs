@@ -6,7 +6,7 @@
 //! tell of either.
 
 use super::store::reach::GroupRow;
-use crate::collection::model::{PeopleBand, SMALLEST_GROUP, SMALLEST_WHOLE};
+use crate::web::bands::{PeopleBand, SMALLEST_GROUP, SMALLEST_WHOLE};
 
 /// A group that is large enough to be spoken of.
 #[derive(Debug, Clone)]
@@ -47,7 +47,9 @@ fn partition(groups: &[GroupRow]) -> Vec<Vec<&GroupRow>> {
     }
     let mut cells: Vec<Vec<&GroupRow>> = large.into_iter().map(|g| vec![g]).collect();
     if !small.is_empty() {
-        small.sort_by(|a, b| a.department.is_none().cmp(&b.department.is_none()).then(a.department.cmp(&b.department)));
+        small.sort_by(|a, b| {
+            a.department.is_none().cmp(&b.department.is_none()).then(a.department.cmp(&b.department))
+        });
         cells.push(small);
     }
     cells
@@ -112,7 +114,11 @@ mod tests {
     }
 
     fn names(reach: &Reach) -> Vec<Vec<&str>> {
-        reach.cells.iter().map(|c| c.departments.iter().map(|d| d.as_deref().unwrap_or("-")).collect()).collect()
+        reach
+            .cells
+            .iter()
+            .map(|c| c.departments.iter().map(|d| d.as_deref().unwrap_or("-")).collect())
+            .collect()
     }
 
     #[test]

@@ -56,7 +56,12 @@ struct BoardPage {
     code: Option<Code>,
 }
 
-async fn load(db: &mut PgConnection, notice: Uuid, query: &ShowQuery, accept: &str) -> Result<(Reading, String)> {
+async fn load(
+    db: &mut PgConnection,
+    notice: Uuid,
+    query: &ShowQuery,
+    accept: &str,
+) -> Result<(Reading, String)> {
     let it = Reading::load(db, notice, query, accept).await?;
     let audience = Names::load(db).await?.audience(&it.version.jurisdictions, &it.version.departments);
     Ok((it, audience))
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn a_code_has_its_corners_and_white_around_it() {
         let code = code("https://daylight.example/board/0198c5c4-0000-7000-8000-000000000000").unwrap();
-        assert_eq!(code.size, 37 + 8);
+        assert_eq!(code.size, 33 + 8);
         assert!(code.path.starts_with("M4 4h7v1h-7z"), "{}", &code.path[..40]);
         assert!(super::code(&"x".repeat(5_000)).is_none());
     }

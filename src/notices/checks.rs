@@ -97,7 +97,9 @@ fn section(headings: &[(String, String)], texts: &[Text]) -> Standing {
             unchecked.push(language_name(&text.language));
             continue;
         };
-        let found = sections(&without_placeholders(&text.markdown)).into_iter().find(|(title, _)| same(title, heading));
+        let found = sections(&without_placeholders(&text.markdown))
+            .into_iter()
+            .find(|(title, _)| same(title, heading));
         let language = language_name(&text.language);
         match found {
             Some((_, length)) if length >= SECTION_AT_LEAST => {}
@@ -232,7 +234,8 @@ mod tests {
         assert!(matches!(empty, Standing::Missing(words) if words.contains("is empty")));
         let gone = section(&heading, &[text("en", "Words")]);
         assert!(matches!(gone, Standing::Missing(words) if words.contains("no heading")));
-        let template = section(&heading, &[text("en", "## Your rights\n\n[[Say which rights there are]].\n")]);
+        let template =
+            section(&heading, &[text("en", "## Your rights\n\n[[Say which rights there are]].\n")]);
         assert!(matches!(template, Standing::Missing(words) if words.contains("is empty")));
         let polish = section(&heading, &[text("en", written), text("pl", "Słowa")]);
         assert!(matches!(polish, Standing::Unchecked(words) if words.contains("Polish")));

@@ -30,6 +30,8 @@ pub struct Comparison {
     pub rows: Vec<diff::RowChange>,
     pub title: Option<Vec<Run>>,
     pub text: Option<TextChange>,
+    /// Whether what is the same can be unfolded between the changes.
+    pub with_the_same: bool,
     /// The language compared in; another one than the reader's where a version lacks that.
     pub language: String,
 }
@@ -53,14 +55,29 @@ impl Names {
         Ok(Names { departments: identity::list_departments(db).await? })
     }
 
-    /// "Everybody in Germany", "Dispatch, Warehouse in Germany, Austria"
+    /// "Everybody in Germany", "Dispatch and Warehouse in Germany and Austria"
     pub fn audience(&self, jurisdictions: &[String], departments: &[Uuid]) -> String {
-        let places: Vec<&str> =
-            jurisdictions.iter().map(|j| Jurisdiction::find(j).map_or(j.as_str(), |j| j.name.as_str())).collect();
-        let who: Vec<&str> =
-            self.departments.iter().filter(|(id, _)| departments.contains(id)).map(|(_, n)| n.as_str()).collect();
-        let who = if departments.is_empty() { "Everybody".into() } else { who.join(", ") };
-        format!("{who} in {}", places.join(", "))
+        let places: Vec<&str> = jurisdictions
+            .iter()
+            .map(|j| Jurisdiction::find(j).map_or(j.as_str(), |j| j.name.as_str()))
+            .collect();
+        let who: Vec<&str> = self
+            .departments
+            .iter()
+            .filter(|(id, _)| departments.contains(id))
+            .map(|(_, n)| n.as_str())
+            .collect();
+        let who = if departments.is_empty() { "Everybody".into() } else { listed(&who) };
+        format!("{who} in {}", listed(&places))
+    }
+}
+
+/// "Germany, Austria and France"
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -69,7 +86,14 @@ fn yes_or_no(yes: bool) -> String {
 }
 
 /// `between` are the notice's versions.
-pub fn compare(page: &Page, names: &Names, from: &Version, to: &Version, between: &[HeadRow], wish: &str) -> Comparison {
+pub fn compare(
+    page: &Page,
+    names: &Names,
+    from: &Version,
+    to: &Version,
+    between: &[HeadRow],
+    wish: &str,
+) -> Comparison {
     let both = |l: &&str| from.text(l).is_some() && to.text(l).is_some();
     let common = [wish, "en"].into_iter().find(|l| both(l));
     let language = common.or_else(|| to.texts.iter().map(|t| t.language.as_str()).find(|l| both(l)));
@@ -82,7 +106,8 @@ pub fn compare(page: &Page, names: &Names, from: &Version, to: &Version, between
     reasons.sort_by_key(|(number, _, _)| *number);
     let moment = |v: &Version| v.effective_at.map(|at| page.moment(&at)).unwrap_or_default();
     let audience = |v: &Version| names.audience(&v.jurisdictions, &v.departments);
-    let term = |label: &str, before: String, after: String| FieldChange { label: label.into(), before, after };
+    let term =
+        |label: &str, before: String, after: String| FieldChange { label: label.into(), before, after };
     let terms = [
         term("For", audience(from), audience(to)),
         term("In force from", moment(from), moment(to)),
@@ -103,6 +128,7 @@ pub fn compare(page: &Page, names: &Names, from: &Version, to: &Version, between
         ),
         title: texts.filter(|(a, b)| a.title != b.title).map(|(a, b)| diff::words(&a.title, &b.title)),
         text: texts.map(|(a, b)| diff::texts(&a.markdown, &b.markdown)),
+        with_the_same: true,
         language: language.unwrap_or_default().into(),
     }
 }

@@ -69,7 +69,11 @@ const SECTIONS: [(&str, &str, &str); 5] = [
     ("new", "New", "Published for you, and not read yet."),
     ("changed", "Changed since you last acknowledged", "What you have read once says something else now."),
     ("in-force", "In force", "What holds, and what you have answered already."),
-    ("others", "For others", "For other places or departments. You can read them all the same; nothing is asked of you."),
+    (
+        "others",
+        "For others",
+        "For other places or departments. You can read them all the same; nothing is asked of you.",
+    ),
     ("earlier", "Retracted", "What HR took back, with the reason."),
 ];
 
@@ -90,10 +94,16 @@ fn title<'a>(titles: &'a [TitleRow], version: Uuid, accept: &str) -> Option<&'a 
     own.into_iter().find(|t| t.language == chosen)
 }
 
-pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer, headers: HeaderMap) -> Result<Response> {
+pub async fn list(
+    State(state): State<AppState>,
+    page: Page,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let heads = reading::list_heads(&mut db, None).await?;
-    let newest: Vec<&HeadRow> = heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]).collect();
+    let newest: Vec<&HeadRow> =
+        heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]).collect();
     let ids: Vec<Uuid> = newest.iter().map(|h| h.version_id).collect();
     let titles = reading::list_titles(&mut db, &ids).await?;
     let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
@@ -116,7 +126,8 @@ pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer, hea
             title: found.map_or_else(String::new, |t| t.title.clone()),
             language: found.map_or_else(|| "en".into(), |t| t.language.clone()),
             standing: standing(&reader, head, &own),
-            correction: head.is_editorial() && !own.iter().any(|r| r.minor == head.minor && r.viewed_at.is_some()),
+            correction: head.is_editorial()
+                && !own.iter().any(|r| r.minor == head.minor && r.viewed_at.is_some()),
             versions: heads.iter().filter(|h| h.notice_id == head.notice_id).count(),
             head: head.clone(),
         };
@@ -133,7 +144,8 @@ pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer, hea
 /// better than none, so a database that fails here isn't reported: the page's own reading will tell.
 pub async fn count_unread(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_page = request.method() == Method::GET && !path.starts_with("/api") && !path.starts_with("/static");
+    let is_page =
+        request.method() == Method::GET && !path.starts_with("/api") && !path.starts_with("/static");
     let worker = request.extensions().get::<Viewer>().filter(|v| v.has(Role::Worker)).map(|v| v.person_id);
     if let (true, Some(person)) = (is_page, worker)
         && let Ok(mut db) = state.db.acquire().await

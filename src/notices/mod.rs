@@ -15,6 +15,8 @@ mod checks;
 mod compare;
 mod desk;
 pub mod diff;
+#[cfg(test)]
+mod diff_tests;
 mod documents;
 mod edit;
 mod feed;
@@ -62,7 +64,7 @@ fn reading_routes() -> Routes {
         .post("/notices/{id}/acknowledge", WORKER, answer::acknowledge)
         .post("/notices/{id}/decline", WORKER, answer::decline)
         .post("/notices/{id}/questions", WORKER, questions::ask)
-        .get("/questions", CONSULTED, questions::list)
+        .get("/notices/questions", CONSULTED, questions::list)
         .post("/questions/{id}/answer", PUBLISHER, questions::answer)
         .post("/questions/{id}/withdraw", WORKER, questions::withdraw)
         .get("/notices/{id}/reach", CONSULTED, reach::show)

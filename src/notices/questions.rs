@@ -92,7 +92,11 @@ pub async fn ask(
     }
 }
 
-pub async fn withdraw(State(state): State<AppState>, viewer: Viewer, Path(id): Path<Uuid>) -> Result<Response> {
+pub async fn withdraw(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
     let notice = ask::withdraw(&state, &viewer, id).await?;
     Ok(see_other(&format!("/notices/{notice}?done=question-withdrawn#questions")))
 }
@@ -105,9 +109,10 @@ pub async fn answer(
     form: Submitted,
 ) -> Result<Response> {
     match ask::answer(&state, &viewer, id, form.text(&format!("answer-{id}"))).await {
-        Ok(_) => Ok(see_other("/questions?done=question-answered")),
+        Ok(_) => Ok(see_other("/notices/questions?done=question-answered")),
         Err(Error::Invalid(errors)) => {
-            render(&state, page, &viewer, Form::with_errors(form, errors), StatusCode::UNPROCESSABLE_ENTITY).await
+            render(&state, page, &viewer, Form::with_errors(form, errors), StatusCode::UNPROCESSABLE_ENTITY)
+                .await
         }
         Err(Error::Conflict(words)) => {
             let mut errors = FieldErrors::default();
@@ -138,7 +143,13 @@ pub async fn list(State(state): State<AppState>, page: Page, viewer: Viewer) -> 
     render(&state, page, &viewer, Form::default(), StatusCode::OK).await
 }
 
-async fn render(state: &AppState, page: Page, viewer: &Viewer, form: Form, status: StatusCode) -> Result<Response> {
+async fn render(
+    state: &AppState,
+    page: Page,
+    viewer: &Viewer,
+    form: Form,
+    status: StatusCode,
+) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let questions = Asked::load(&mut db, viewer, None).await?;
     let heads = reading::list_heads(&mut db, None).await?;
@@ -150,8 +161,7 @@ async fn render(state: &AppState, page: Page, viewer: &Viewer, form: Form, statu
         let mut own = rows.iter().filter(|t| t.version_id == version);
         own.clone().find(|t| t.language == "en").or_else(|| own.next()).map(|t| t.title.clone())
     };
-    let titles =
-        newest.iter().map(|h| (h.notice_id, title(h.version_id).unwrap_or_default())).collect();
+    let titles = newest.iter().map(|h| (h.notice_id, title(h.version_id).unwrap_or_default())).collect();
     let waiting = questions.iter().filter(|q| q.is_waiting()).count();
     html_with(status, &QuestionsPage { page, form, questions, titles, waiting })
 }

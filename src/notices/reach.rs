@@ -161,11 +161,18 @@ pub async fn send_reminder(
 }
 
 /// The export as CSV. A form's post, so that no browser fetches it ahead: each one is told to those in it.
-pub async fn export(State(state): State<AppState>, viewer: Viewer, Path(notice): Path<Uuid>) -> Result<Response> {
+pub async fn export(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Path(notice): Path<Uuid>,
+) -> Result<Response> {
     let rows = remind::export(&state, &viewer, notice).await?;
     let body = csv(&rows)?;
     let name = format!("attachment; filename=\"acknowledgements-{notice}.csv\"");
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], body)
+    Ok((
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)],
+        body,
+    )
         .into_response())
 }
 

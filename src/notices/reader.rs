@@ -66,7 +66,9 @@ impl HeadRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// To be acknowledged; `since` is the version last acknowledged.
-    Asked { since: Option<Number> },
+    Asked {
+        since: Option<Number>,
+    },
     /// Nothing is asked, and it wasn't opened yet.
     Unopened,
     Acknowledged(Time),
@@ -132,7 +134,8 @@ pub fn choose_language(there_are: &[&str], chosen: Option<&str>, accept: &str) -
         .filter_map(|part| {
             let mut pieces = part.split(';');
             let language = pieces.next()?.trim();
-            let weight = pieces.find_map(|p| p.trim().strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
+            let weight =
+                pieces.find_map(|p| p.trim().strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
             Some((language, weight)).filter(|(l, w)| !l.is_empty() && *w > 0.0)
         })
         .collect();
@@ -141,7 +144,8 @@ pub fn choose_language(there_are: &[&str], chosen: Option<&str>, accept: &str) -
     match wished {
         Some(language) => Chosen { language, wished: true },
         None => {
-            let language = find("en").or_else(|| there_are.first().map(|l| (*l).to_owned())).unwrap_or_default();
+            let language =
+                find("en").or_else(|| there_are.first().map(|l| (*l).to_owned())).unwrap_or_default();
             // Without a wish there is none that couldn't be met.
             Chosen { language, wished: chosen.is_none() && accept.trim().is_empty() }
         }

@@ -92,15 +92,22 @@ impl Reading {
 
     /// Every language it exists in: code, and its name in itself.
     pub fn languages(&self) -> Vec<(&str, &str)> {
-        let name = |code: &'_ str| model::LANGUAGES.iter().find(|(c, _, _)| *c == code).map(|(_, _, own)| *own);
-        self.version.texts.iter().map(|t| (t.language.as_str(), name(&t.language).unwrap_or(&t.language))).collect()
+        let name =
+            |code: &'_ str| model::LANGUAGES.iter().find(|(c, _, _)| *c == code).map(|(_, _, own)| *own);
+        self.version
+            .texts
+            .iter()
+            .map(|t| (t.language.as_str(), name(&t.language).unwrap_or(&t.language)))
+            .collect()
     }
 
     /// When it begins, in the zone in which HR chose it; empty where that is the reader's own.
     pub fn other_zone(&self, page: &Page) -> String {
         let zone = jiff::tz::TimeZone::get(&self.version.time_zone).ok();
         match zone.filter(|_| self.version.time_zone != page.zone_name()) {
-            Some(zone) => format!("{} in {}", times::moment(self.shown.effective_at, &zone), self.version.time_zone),
+            Some(zone) => {
+                format!("{} in {}", times::moment(self.shown.effective_at, &zone), self.version.time_zone)
+            }
             None => String::new(),
         }
     }
@@ -112,7 +119,10 @@ pub fn accept(headers: &HeaderMap) -> &str {
 }
 
 pub fn first_fields(covered: &Covered) -> Vec<&CoveredField> {
-    FIRST_FIELDS.iter().filter_map(|id| covered.fields.iter().find(|f| f.id == *id && !f.value.is_empty())).collect()
+    FIRST_FIELDS
+        .iter()
+        .filter_map(|id| covered.fields.iter().find(|f| f.id == *id && !f.value.is_empty()))
+        .collect()
 }
 
 pub fn other_fields(covered: &Covered) -> Vec<&CoveredField> {
@@ -213,7 +223,9 @@ pub async fn render(
     let receipts = reading::list_receipts(&mut db, reader.id, Some(notice)).await?;
     let names = Names::load(&mut db).await?;
     let old = match earlier(&it, &receipts) {
-        Some((head, acknowledged)) => store::find_version(&mut db, head.version_id).await?.map(|v| (v, acknowledged)),
+        Some((head, acknowledged)) => {
+            store::find_version(&mut db, head.version_id).await?.map(|v| (v, acknowledged))
+        }
         None => None,
     };
     let questions = Asked::load(&mut db, viewer, Some(notice)).await?;
@@ -231,7 +243,11 @@ pub async fn render(
         standing: standing(&reader, it.newest(), &receipts),
         decline_reason: receipts.iter().find_map(|r| r.decline_reason.clone()),
         since_acknowledged: old.as_ref().is_some_and(|(_, acknowledged)| *acknowledged),
-        changes: old.map(|(old, _)| compare(&page, &names, &old, &it.version, &it.heads, &language)),
+        // The whole text follows on this page.
+        changes: old.map(|(old, _)| Comparison {
+            with_the_same: false,
+            ..compare(&page, &names, &old, &it.version, &it.heads, &language)
+        }),
         proof_law: it.newest().proof_demanded(&reader),
         questions,
         who: vec![

@@ -90,6 +90,26 @@ async fn administrators_pages_are_in_order() {
     report(faults);
 }
 
+#[tokio::test]
+async fn pages_of_reading_notices_are_in_order() {
+    let site = example().await;
+    let notice = site.notice_of(site.notice_version("published").await).await;
+    let (page, changes) =
+        (format!("/notices/{notice}"), format!("/notices/{notice}/changes?from=1.0&to=2.0"));
+    let (old, board) = (format!("{page}?version=1.0&language=de"), format!("/board/{notice}"));
+    let mut tab = site.visitor().await;
+    let mut faults = check_all(&mut tab, "visitor", &[&board]).await;
+    tab.close().await;
+    let mut tab = site.signed_in(WORKER).await;
+    faults.extend(check_all(&mut tab, "worker", &["/notices", &page, &old, &changes]).await);
+    tab.close().await;
+    let mut tab = site.signed_in(PUBLISHER).await;
+    let reach = format!("/notices/{notice}/reach");
+    faults.extend(check_all(&mut tab, "publisher", &["/notices", &page, &reach, "/notices/questions"]).await);
+    tab.close().await;
+    report(faults);
+}
+
 /// A check that can't fail checks nothing.
 #[tokio::test]
 async fn planted_faults_are_found() {

@@ -9,6 +9,7 @@ mod collection;
 mod identity;
 mod ledger;
 mod links;
+mod notice_reach;
 mod notice_reading;
 mod notices;
 mod outbox;

@@ -55,7 +55,8 @@ async fn answer(actor: &Actor, v: &Version, verb: &str, more: &[(&str, &str)]) -
     let page = actor.get(&path(v)).await.assert_status(200);
     let form = format!("form[action='{}/{verb}'] input", path(v));
     let (names, values) = (page.attributes(&form, "name"), page.attributes(&form, "value"));
-    let mut fields: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
+    let mut fields: Vec<(&str, &str)> =
+        names.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
     fields.extend(more);
     actor.post(&format!("{}/{verb}", path(v)), &fields).await
 }
@@ -74,7 +75,9 @@ async fn a_worker_reads_what_is_new_and_says_so() {
     assert_eq!(page.select("h1"), ["How we watch programs"]);
     assert_eq!(page.select("article.prose h2"), ["Why"]);
     let card = page.select("#answer").remove(0);
-    assert!(card.contains("It is not consent") && card.contains("Nobody is shown what you in particular did"));
+    assert!(
+        card.contains("It is not consent") && card.contains("Nobody is shown what you in particular did")
+    );
     assert!(page.select(".chip--good").iter().any(|c| c == "Checked"));
     assert!(page.attributes("a", "href").contains(&"/log/entries/1/proof".to_owned()), "{}", page.body);
 
@@ -84,10 +87,11 @@ async fn a_worker_reads_what_is_new_and_says_so() {
     assert!(page.attributes("form", "action").iter().all(|a| !a.ends_with("acknowledge")));
     assert!(room.unread().await.is_empty());
     assert_eq!(room.worker.get("/notices").await.select("h2")[0], "In force");
-    let shown: (String, i32) = sqlx::query_as("select language, length(content_sha256) from notice_acknowledgement")
-        .fetch_one(&room.app.state.db)
-        .await
-        .unwrap();
+    let shown: (String, i32) =
+        sqlx::query_as("select language, length(content_sha256) from notice_acknowledgement")
+            .fetch_one(&room.app.state.db)
+            .await
+            .unwrap();
     assert_eq!(shown, ("en".into(), 32));
     // Twice is once, and it stays on record.
     let again = room.worker.post(&format!("{}/acknowledge", path(&v)), &[]).await;
@@ -112,7 +116,10 @@ async fn a_material_version_asks_anew_and_shows_what_changed() {
     assert_eq!(page.select("#changed-title"), ["What changed since version 1.0, which you acknowledged"]);
     assert_eq!(page.select("#changed .facts del"), ["before: 2 Nov 2026, 09:00", "before: 30 days"]);
     assert_eq!(page.select("#changed .facts ins"), ["now: 2 Nov 2026, 10:00", "now: 90 days"]);
-    assert_eq!(page.select("#changed .diff__block").last().unwrap(), "We keep it for removed: 30 added: 90 days to find faults.");
+    assert_eq!(
+        page.select("#changed .diff__block").last().unwrap(),
+        "We keep it for removed: 30 added: 90 days to find faults."
+    );
     assert_eq!(page.select(".timeline__title").len(), 2);
     answer(&room.worker, &second, "acknowledge", &[]).await.assert_status(303);
     assert!(room.unread().await.is_empty());
@@ -164,7 +171,12 @@ async fn declining_is_a_choice_that_can_be_taken_back() {
     answer(&room.worker, &v, "acknowledge", &[]).await.assert_status(303);
     let page = room.worker.get(&path(&v)).await;
     assert!(!page.body.contains("My own reason"));
-    assert_eq!(room.app.count("notice_acknowledgement where declined_at is not null or decline_reason is not null").await, 0);
+    assert_eq!(
+        room.app
+            .count("notice_acknowledgement where declined_at is not null or decline_reason is not null")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -202,10 +214,14 @@ async fn only_those_whom_it_concerns_are_asked() {
 async fn the_language_is_the_readers() {
     let room = Room::new().await;
     let mut v = room.version();
-    v.texts = vec![text("de", "Was wir aufzeichnen", "Wir behalten es."), text("en", "What we record", "We keep it.")];
+    v.texts = vec![
+        text("de", "Was wir aufzeichnen", "Wir behalten es."),
+        text("en", "What we record", "We keep it."),
+    ];
     write(&room.app, &v).await;
     let reply = async |language: &str, query: &str| {
-        let request = axum::http::Request::get(format!("{}{query}", path(&v))).header("accept-language", language);
+        let request =
+            axum::http::Request::get(format!("{}{query}", path(&v))).header("accept-language", language);
         room.worker.send(request, axum::body::Body::empty()).await.assert_status(200)
     };
     let german = reply("de-AT,en;q=0.5", "").await;
@@ -238,7 +254,9 @@ async fn a_retraction_stands_with_its_reason() {
 async fn what_isnt_published_is_nowhere() {
     let room = Room::new().await;
     let mut hidden = Vec::new();
-    for (n, state) in [State::Draft, State::InReview, State::Approved, State::Scheduled].into_iter().enumerate() {
+    for (n, state) in
+        [State::Draft, State::InReview, State::Approved, State::Scheduled].into_iter().enumerate()
+    {
         let mut v = room.version();
         v.state = state;
         v.texts = vec![text("en", &format!("canary-title-{n}"), "canary-text")];
@@ -260,7 +278,10 @@ async fn what_isnt_published_is_nowhere() {
             actor.get(&format!("{}/changes", path(v))).await.assert_status(404);
         }
         room.publisher.get(&format!("{}/reach", path(v))).await.assert_status(404);
-        room.publisher.post(&format!("{}/remind", path(v)), &[("remind_confirm", "yes")]).await.assert_status(404);
+        room.publisher
+            .post(&format!("{}/remind", path(v)), &[("remind_confirm", "yes")])
+            .await
+            .assert_status(404);
         room.publisher.post(&format!("{}/acknowledgements", path(v)), &[]).await.assert_status(404);
         room.worker.post(&format!("{}/acknowledge", path(v)), &[]).await.assert_status(404);
         let question = [("version_id", &*v.id.to_string()), ("question", "Hm?"), ("who", "everybody")];
@@ -285,13 +306,21 @@ async fn a_text_edited_in_the_database_is_never_shown_as_published() {
     }
     let page = room.worker.get(&path(&v)).await.assert_status(200);
     assert_eq!(page.select("#broken .banner__title"), ["This is not the text that was published"]);
-    assert!(page.select("#answer form").is_empty() && page.select(".chip--bad").contains(&"Doesn’t fit".to_owned()));
+    assert!(
+        page.select("#answer form").is_empty()
+            && page.select(".chip--bad").contains(&"Doesn’t fit".to_owned())
+    );
     let board = room.app.visitor().get(&format!("/board/{}", v.notice_id)).await.assert_status(200);
     assert_eq!(board.select(".banner--error .banner__title"), ["This is not the text that was published"]);
     let content = page.select(".mono").pop().unwrap();
     let fields = [("version_id", &*v.id.to_string()), ("shown_language", "en"), ("content", &*content)];
     room.worker.post(&format!("{}/acknowledge", path(&v)), &fields).await.assert_status(409);
-    assert_eq!(room.app.count("notice_acknowledgement where acknowledged_at is not null or viewed_at is not null").await, 0);
+    assert_eq!(
+        room.app
+            .count("notice_acknowledgement where acknowledged_at is not null or viewed_at is not null")
+            .await,
+        0
+    );
     let compared = room.changed(&v).await;
     let page = room.worker.get(&format!("{}/changes?from=1.0&to=2.0", path(&compared))).await;
     assert!(page.select(".banner--error")[0].contains("isn’t the one that was published"));
@@ -307,7 +336,11 @@ async fn what_hr_writes_can_only_be_read() {
     write(&room.app, &v).await;
     let visitor = room.app.visitor();
     let second = room.changed(&v).await;
-    let question = [("version_id", &*second.id.to_string()), ("question", "<script>alert(4)</script>"), ("who", "everybody")];
+    let question = [
+        ("version_id", &*second.id.to_string()),
+        ("question", "<script>alert(4)</script>"),
+        ("who", "everybody"),
+    ];
     room.worker.post(&format!("{}/questions", path(&v)), &question).await.assert_status(303);
     let board = format!("/board/{}", v.notice_id);
     for page in [
@@ -315,20 +348,30 @@ async fn what_hr_writes_can_only_be_read() {
         room.worker.get(&path(&v)).await,
         room.worker.get(&format!("{}?version=1.0", path(&v))).await,
         room.worker.get(&format!("{}/changes", path(&v))).await,
-        room.publisher.get("/questions").await,
+        room.publisher.get("/notices/questions").await,
         room.publisher.get(&format!("{}/reach", path(&v))).await,
         visitor.get(&board).await,
     ] {
         let page = page.assert_status(200);
-        assert_eq!(page.attributes("script", "src").len(), page.select("script").len(), "only our own scripts");
+        assert_eq!(
+            page.attributes("script", "src").len(),
+            page.select("script").len(),
+            "only our own scripts"
+        );
         assert!(page.attributes("img", "src").iter().all(|src| src.starts_with("/static/")));
-        assert!(page.attributes("a", "href").iter().all(|href| !href.to_lowercase().starts_with("javascript:")));
+        assert!(
+            page.attributes("a", "href").iter().all(|href| !href.to_lowercase().starts_with("javascript:"))
+        );
         for attribute in ["onmouseover", "onerror", "style"] {
             assert!(page.attributes(&format!("[{attribute}]"), attribute).is_empty());
         }
     }
     let feed = visitor.get("/notices.atom").await.assert_status(200);
-    assert!(feed.body.contains("&#60;script&#62;alert(2)") || feed.body.contains("&lt;script&gt;alert(2)"), "{}", feed.body);
+    assert!(
+        feed.body.contains("&#60;script&#62;alert(2)") || feed.body.contains("&lt;script&gt;alert(2)"),
+        "{}",
+        feed.body
+    );
     assert!(!feed.body.contains("<script") && !feed.body.contains("<img"));
 }
 

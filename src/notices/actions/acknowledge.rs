@@ -51,9 +51,7 @@ async fn asked(db: &mut PgConnection, viewer: &Viewer, notice: Uuid, seen: &Seen
     let reader = Reader::of(&person);
     let receipts = reading::list_receipts(db, reader.id, Some(notice)).await?;
     let standing = standing(&reader, &head, &receipts);
-    if !head.acknowledgement_wanted
-        || matches!(standing, Standing::NotConcerned | Standing::Retracted)
-    {
+    if !head.acknowledgement_wanted || matches!(standing, Standing::NotConcerned | Standing::Retracted) {
         return Err(Error::conflict("Nothing is asked of you about this notice."));
     }
     Ok(Asked { head, reader, content_sha256: found.content_sha256, standing })
@@ -129,4 +127,13 @@ pub async fn view(
     reading::upsert_viewed(&mut tx, shown, state.clock.now()).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The newest version of a notice, and the hash that its page's forms carry.
+pub async fn newest(state: &AppState, notice: Uuid) -> Result<(Uuid, String)> {
+    let mut db = state.db.acquire().await?;
+    let heads = reading::list_heads(&mut db, Some(notice)).await?;
+    let version = heads.first().ok_or(Error::NotFound)?.version_id;
+    let shown = store::find_version(&mut db, version).await?.ok_or(Error::NotFound)?;
+    Ok((version, integrity::check(&mut db, &shown).await?.hex()))
 }

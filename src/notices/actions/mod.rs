@@ -3,8 +3,8 @@
 //! Whoever changes something says which revision of the version they have seen. When another is the newest
 //! one by now, nothing is done ([`STALE`]) and nothing that was typed is lost.
 
-pub(super) mod acknowledge;
-pub(super) mod ask;
+pub mod acknowledge;
+pub mod ask;
 mod drafts;
 mod publish;
 pub(super) mod remind;

@@ -35,7 +35,9 @@ pub async fn remind(state: &AppState, viewer: &Viewer, notice: Uuid) -> Result<(
     let heads = reading::list_heads(&mut tx, Some(notice)).await?;
     let newest = heads.first().ok_or(Error::NotFound)?;
     if newest.retracted || !newest.acknowledgement_wanted {
-        return Err(Error::conflict("This version isn’t to be acknowledged, so there is nothing to remind of."));
+        return Err(Error::conflict(
+            "This version isn’t to be acknowledged, so there is nothing to remind of.",
+        ));
     }
     store::insert_reminder(&mut tx, beginning(&heads, newest).version_id, viewer.person_id, role.id(), now)
         .await?;

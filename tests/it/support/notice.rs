@@ -128,14 +128,16 @@ pub async fn write(app: &TestApp, v: &Version) {
     .await
     .unwrap();
     for text in &v.texts {
-        sqlx::query("insert into notice_text (version_id, language, title, markdown) values ($1, $2, $3, $4)")
-            .bind(v.id)
-            .bind(&text.language)
-            .bind(&text.title)
-            .bind(&text.markdown)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        sqlx::query(
+            "insert into notice_text (version_id, language, title, markdown) values ($1, $2, $3, $4)",
+        )
+        .bind(v.id)
+        .bind(&text.language)
+        .bind(&text.title)
+        .bind(&text.markdown)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     }
     let is_published = v.state == State::Published;
     let entry = match is_published {
