@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, ledger, outbox, register, site};
+use crate::{audit, collection, identity, ledger, notices, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -55,13 +55,16 @@ fn all_routes() -> Routes {
         .merge(ledger::routes())
         .merge(register::routes())
         .merge(collection::routes())
+        .merge(notices::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
 
 /// What the log's entries commit to, as each feature's own rows have it now.
 pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
-    register::documents(db).await
+    let mut documents = register::documents(db).await?;
+    documents.extend(notices::documents(db).await?);
+    Ok(documents)
 }
 
 /// Every route with who may use it; the access test compares it with its own table.
@@ -88,6 +91,7 @@ pub fn router(state: AppState) -> Router {
                 }))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
+                .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

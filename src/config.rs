@@ -27,6 +27,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("ORGANISATION", "Your organisation", "the employer's name, as shown on every page"),
     ("TIME_ZONE", "UTC", "IANA name; days are counted in it unless a person has their own"),
     ("RAW_REPORT_DAYS", "30", "days until a day's raw reports are dropped; daily figures stay"),
+    ("REVIEW_NOTICES", "false", "true: a second publisher approves each notice, never one who wrote at it"),
     (
         "SMTP_URL",
         "none: links are shown to the administrator",
@@ -78,6 +79,8 @@ pub struct Config {
     pub organisation: String,
     pub time_zone: TimeZone,
     pub raw_report_days: i64,
+    /// Whether a notice is approved by somebody who didn't write at it.
+    pub review_notices: bool,
     pub smtp_url: Option<Secret>,
     pub mail_from: String,
     /// C2SP tlog-checkpoint's origin line.
@@ -139,6 +142,7 @@ impl Config {
             time_zone: TimeZone::get(&time_zone)
                 .map_err(|_| wrong("TIME_ZONE", "must be an IANA time zone, such as Europe/Berlin"))?,
             raw_report_days,
+            review_notices: source.parse("REVIEW_NOTICES", "false", "true or false")?,
             smtp_url: source.secret("SMTP_URL", &["smtp://", "smtps://"])?,
             mail_from: source.text("MAIL_FROM", "daylight@localhost"),
             log_origin,
@@ -282,6 +286,7 @@ mod tests {
             ("WITNESSES_FILE", "/nowhere/at/all"),
             ("MIGRATE_ON_START", "perhaps"),
             ("RAW_REPORT_DAYS", "0"),
+            ("REVIEW_NOTICES", "perhaps"),
             ("ENV_FILE", "/nowhere/at/all"),
         ] {
             let error = with(&[(name, value)]).expect_err(name);

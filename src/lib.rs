@@ -14,6 +14,7 @@ pub mod error;
 pub mod gateways;
 pub mod identity;
 pub mod ledger;
+pub mod notices;
 pub mod outbox;
 pub mod register;
 pub mod server;

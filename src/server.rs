@@ -14,7 +14,7 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, database, demo, identity, ledger, outbox, register};
+use crate::{collection, database, demo, identity, ledger, notices, outbox, register};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -257,11 +257,12 @@ async fn run(
         stop_signal().await;
         let _ = stop.send(true);
     });
-    // Both end when the pool is closed.
     register::enter_backlog(&state).await?;
+    // All end when the pool is closed.
     let workers = [
         tokio::spawn(outbox::run(state.clone())),
         tokio::spawn(collection::keep_house(state.clone())),
+        tokio::spawn(notices::keep_house(state.clone())),
         tokio::spawn(ledger::keep(state.clone())),
     ];
     let router = app::router(state.clone());

@@ -76,6 +76,9 @@ pub fn words(action: &str) -> &'static str {
         "device.released" => "A device was taken off your name",
         "agent.prepared" => "A secret was made that lets another agent report from your device",
         "agent.revoked" => "An agent on your device was revoked",
+        "acknowledgement.exported" => {
+            "Your acknowledgement of a notice was exported, because a law makes your employer prove it"
+        }
         "devices.listed" => "The list of devices and whose they are was opened",
         _ => "Something else was done",
     }

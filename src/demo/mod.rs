@@ -2,7 +2,9 @@
 //! reporting while the example runs. Everything goes through the same actions and the same intake as the
 //! real thing, on a clock that starts in the past. Marked as an example on every page.
 
+mod notices;
 mod people;
+mod reading;
 mod register;
 mod reports;
 
@@ -46,7 +48,12 @@ pub async fn fill(state: &AppState) -> Result<()> {
         println!("Making an example organisation with {DAYS} days of history …");
         let staff = people::fill(&past).await?;
         reports::enrol_everybody(&past, &staff).await?;
-        register::fill(&past, &staff, now).await?;
+        let mut declared = register::declare(&past, &staff).await?;
+        let notice = notices::publish_first(&past, &staff, &declared, now).await?;
+        reading::read_first(&past, &staff, notice).await?;
+        register::change(&past, &staff, now, &mut declared).await?;
+        notices::fill(&past, &staff, &declared, notice).await?;
+        reading::read_second(&past, &staff, notice).await?;
     }
     reports::catch_up(state, now).await
 }

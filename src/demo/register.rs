@@ -1,5 +1,7 @@
 //! What the example's employer declares: most of what its agents do, not all of it.
 
+use uuid::Uuid;
+
 use super::people::Staff;
 use crate::app::AppState;
 use crate::clock::{Day, Time};
@@ -138,8 +140,11 @@ fn content_of(plan: &Plan, day: Day) -> Result<ProcessingContent> {
     Ok(c)
 }
 
-/// Declares, proposes, lets the representative answer, activates; later one is changed and one is paused.
-pub async fn fill(state: &AppState, staff: &Staff, now: Time) -> Result<()> {
+/// A processing of the example: its id, its newest revision, and what it says.
+pub type Declared = (Uuid, i32, ProcessingContent);
+
+/// Declares, proposes, lets the representative answer, activates.
+pub async fn declare(state: &AppState, staff: &Staff) -> Result<Vec<Declared>> {
     let day = state.clock.now().day(&state.config.time_zone);
     let (hr, rep) = (&staff.publisher, &staff.representative);
     let mut made = Vec::new();
@@ -154,6 +159,13 @@ pub async fn fill(state: &AppState, staff: &Staff, now: Time) -> Result<()> {
         let revision = actions::activate(state, hr, id, revision).await?;
         made.push((id, revision, content));
     }
+    Ok(made)
+}
+
+/// Later one is changed, one is paused, and one more is proposed.
+pub async fn change(state: &AppState, staff: &Staff, now: Time, made: &mut [Declared]) -> Result<()> {
+    let day = state.clock.now().day(&state.config.time_zone);
+    let (hr, rep) = (&staff.publisher, &staff.representative);
     // A longer retention: while the works council must agree, a change needs a pause, however short.
     state.clock.advance(now.plus_days(-40).seconds_since(state.clock.now()));
     let (id, revision, content) = &mut made[2];
@@ -165,12 +177,12 @@ pub async fn fill(state: &AppState, staff: &Staff, now: Time) -> Result<()> {
     actions::resume(state, hr, *id, seen, why).await?;
     // Paused with a reason, so that everybody sees what a pause looks like.
     state.clock.advance(25 * 86_400);
-    let (id, revision, _) = made[5];
+    let (id, revision, _) = &made[5];
     actions::pause(
         state,
         hr,
-        id,
-        revision,
+        *id,
+        *revision,
         "Paused until the works council has seen the vendor's new contract.",
     )
     .await?;

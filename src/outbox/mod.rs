@@ -35,7 +35,32 @@ pub async fn enqueue(
     subject: &str,
     body: &str,
 ) -> Result<()> {
+    insert(db, state, person_id, recipient, subject, body, false).await
+}
+
+/// As [`enqueue`], for a mail of which even the recipient tells something: the outbox's list leaves it out.
+pub async fn enqueue_confidential(
+    db: &mut PgConnection,
+    state: &AppState,
+    person_id: Uuid,
+    recipient: &str,
+    subject: &str,
+    body: &str,
+) -> Result<()> {
+    insert(db, state, Some(person_id), recipient, subject, body, true).await
+}
+
+async fn insert(
+    db: &mut PgConnection,
+    state: &AppState,
+    person_id: Option<Uuid>,
+    recipient: &str,
+    subject: &str,
+    body: &str,
+    confidential: bool,
+) -> Result<()> {
     let now = state.clock.now();
-    store::insert_mail(db, state.random.uuid(now), now, person_id, recipient, subject, body).await?;
+    let mail = store::NewMail { person_id, recipient, subject, body, confidential };
+    store::insert_mail(db, state.random.uuid(now), now, mail).await?;
     Ok(())
 }

@@ -23,6 +23,8 @@ struct OutboxPage {
     mails: Vec<MailRow>,
     pager: Pager,
     smtp: bool,
+    /// Whether mails that aren't listed couldn't be sent.
+    stuck: bool,
 }
 
 impl MailRow {
@@ -46,10 +48,11 @@ pub async fn list(
     let total = store::count_mails(&mut tx).await?;
     let pager = Pager::new(query.page.as_deref(), MAILS_A_PAGE, total, "/outbox?");
     let mails = store::list_mails(&mut tx, pager.offset(), pager.limit()).await?;
+    let stuck = store::are_confidential_stuck(&mut tx).await?;
     let entry = audit::Entry { action: "outbox.listed", subject: None, object: None, reason: None };
     audit::record(&mut tx, &state, &viewer, Role::Administrator, entry).await?;
     tx.commit().await?;
-    html(&OutboxPage { page, mails, pager, smtp: state.config.smtp_url.is_some() })
+    html(&OutboxPage { page, mails, pager, smtp: state.config.smtp_url.is_some(), stuck })
 }
 
 #[derive(Template)]

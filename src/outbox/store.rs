@@ -5,24 +5,26 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 
-pub async fn insert_mail(
-    db: &mut PgConnection,
-    id: Uuid,
-    now: Time,
-    person_id: Option<Uuid>,
-    recipient: &str,
-    subject: &str,
-    body: &str,
-) -> Result<()> {
+pub struct NewMail<'a> {
+    pub person_id: Option<Uuid>,
+    pub recipient: &'a str,
+    pub subject: &'a str,
+    pub body: &'a str,
+    /// Left out of the list that administrators see.
+    pub confidential: bool,
+}
+
+pub async fn insert_mail(db: &mut PgConnection, id: Uuid, now: Time, mail: NewMail<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into outbox (id, created_at, run_at, person_id, recipient, subject, body)
-         values ($1, $2, $2, $3, $4, $5, $6)",
+        "insert into outbox (id, created_at, run_at, person_id, recipient, subject, body, confidential)
+         values ($1, $2, $2, $3, $4, $5, $6, $7)",
         id,
         now as _,
-        person_id,
-        recipient,
-        subject,
-        body,
+        mail.person_id,
+        mail.recipient,
+        mail.subject,
+        mail.body,
+        mail.confidential,
     )
     .execute(db)
     .await?;
@@ -44,7 +46,9 @@ pub struct MailRow {
 }
 
 pub async fn count_mails(db: &mut PgConnection) -> Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from outbox"#).fetch_one(db).await
+    sqlx::query_scalar!(r#"select count(*) as "count!" from outbox where not confidential"#)
+        .fetch_one(db)
+        .await
 }
 
 pub async fn list_mails(db: &mut PgConnection, offset: i64, limit: i64) -> Result<Vec<MailRow>> {
@@ -52,11 +56,21 @@ pub async fn list_mails(db: &mut PgConnection, offset: i64, limit: i64) -> Resul
         MailRow,
         r#"select id, created_at, run_at, recipient, subject, body is not null as "has_body!", attempts,
                   sent_at, failed
-           from outbox order by created_at desc, id desc offset $1 limit $2"#,
+           from outbox where not confidential order by created_at desc, id desc offset $1 limit $2"#,
         offset,
         limit,
     )
     .fetch_all(db)
+    .await
+}
+
+/// Whether mails that the list leaves out wait, although they were tried.
+pub async fn are_confidential_stuck(db: &mut PgConnection) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from outbox where confidential and sent_at is null and failed is not null)
+               as "stuck!""#
+    )
+    .fetch_one(db)
     .await
 }
 
@@ -72,7 +86,7 @@ pub async fn find_waiting(db: &mut PgConnection, id: Uuid) -> Result<Option<Wait
     sqlx::query_as!(
         WaitingMail,
         r#"select person_id, recipient, subject, body as "body!" from outbox
-           where id = $1 and sent_at is null and body is not null for update"#,
+           where id = $1 and sent_at is null and body is not null and not confidential for update"#,
         id,
     )
     .fetch_optional(db)

@@ -35,6 +35,7 @@ pub use model::{
 pub use rules::validate;
 pub use store::{declarations_in_force, list_declarations};
 pub use taxonomy::{Category, Jurisdiction, Purpose, country_name};
+pub use words::{Fact, facts};
 
 use crate::web::{Access, Role, Routes};
 

@@ -18,6 +18,8 @@ pub struct Group {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
+    /// The same in every version, as in the form; labels may get better words.
+    pub id: &'static str,
     pub label: &'static str,
     /// Several for lists; none when nothing is said.
     pub values: Vec<String>,
@@ -33,21 +35,21 @@ pub struct FieldChange {
     pub to: String,
 }
 
-fn fact(label: &'static str, value: impl Into<String>) -> Fact {
+fn fact(id: &'static str, label: &'static str, value: impl Into<String>) -> Fact {
     let value = value.into();
     let values = if value.is_empty() { Vec::new() } else { vec![value] };
-    Fact { label, values, link: false }
+    Fact { id, label, values, link: false }
 }
 
-fn link(label: &'static str, url: Option<&String>) -> Fact {
-    Fact { link: true, ..fact(label, url.cloned().unwrap_or_default()) }
+fn link(id: &'static str, label: &'static str, url: Option<&String>) -> Fact {
+    Fact { link: true, ..fact(id, label, url.cloned().unwrap_or_default()) }
 }
 
 /// Words of a list, as a value of their own.
-fn phrase(label: &'static str, words: &str) -> Fact {
+fn phrase(id: &'static str, label: &'static str, words: &str) -> Fact {
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    fact(label, first + letters.as_str())
+    fact(id, label, first + letters.as_str())
 }
 
 /// "Window titles: titles of the windows on your screen", or the name alone where it says it all.
@@ -76,35 +78,53 @@ fn what(c: &ProcessingContent) -> Vec<Fact> {
     let by = if c.source.vendor.is_empty() { String::new() } else { format!(" by {}", c.source.vendor) };
     let version = c.source.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
     vec![
-        fact("Kind of data", named(c.category.name(), c.category.words())),
-        fact("What exactly", c.fields.as_str()),
-        phrase("How deep", c.granularity.map_or("", |g| g.words())),
-        phrase("When it records", &c.frequency.as_ref().map(frequency).unwrap_or_default()),
+        fact("category", "Kind of data", named(c.category.name(), c.category.words())),
+        fact("fields", "What exactly", c.fields.as_str()),
+        phrase("granularity", "How deep", c.granularity.map_or("", |g| g.words())),
+        phrase("frequency", "When it records", &c.frequency.as_ref().map(frequency).unwrap_or_default()),
         fact(
+            "max_per_day",
             "At most",
             c.max_per_day.map(|n| format!("{} records a day", times::number(n.into()))).unwrap_or_default(),
         ),
-        phrase("Can you see it?", c.visibility.map_or("", |v| v.words())),
-        fact("Recorded by", format!("{}{version}{by}", c.source.name)),
+        phrase("visibility", "Can you see it?", c.visibility.map_or("", |v| v.words())),
+        fact("source", "Recorded by", format!("{}{version}{by}", c.source.name)),
     ]
 }
 
 fn why(c: &ProcessingContent) -> Vec<Fact> {
     vec![
-        fact("Purpose", named(c.purpose.name(), c.purpose.words())),
-        phrase("Legal basis", c.legal_basis.map_or("", |b| b.words())),
-        fact("Why it is needed", c.necessity.as_str()),
-        phrase("Exception for guessing emotions", c.emotion_exception.map_or("", |e| e.words())),
-        link("Impact assessment", c.dpia_url.as_ref()),
+        fact("purpose", "Purpose", named(c.purpose.name(), c.purpose.words())),
+        phrase("legal_basis", "Legal basis", c.legal_basis.map_or("", |b| b.words())),
+        fact("necessity", "Why it is needed", c.necessity.as_str()),
+        phrase(
+            "emotion_exception",
+            "Exception for guessing emotions",
+            c.emotion_exception.map_or("", |e| e.words()),
+        ),
+        link("dpia_url", "Impact assessment", c.dpia_url.as_ref()),
     ]
 }
 
 fn where_to(c: &ProcessingContent) -> Vec<Fact> {
     vec![
-        Fact { label: "Recipients", values: c.recipients.iter().map(recipient).collect(), link: false },
-        fact("Kept for", if c.retention.is_empty() { String::new() } else { times::duration(&c.retention) }),
-        fact("Stored in", country(&c.storage_location)),
-        fact("Protection outside the EEA", c.transfer_safeguard.as_deref().unwrap_or("")),
+        Fact {
+            id: "recipients",
+            label: "Recipients",
+            values: c.recipients.iter().map(recipient).collect(),
+            link: false,
+        },
+        fact(
+            "retention",
+            "Kept for",
+            if c.retention.is_empty() { String::new() } else { times::duration(&c.retention) },
+        ),
+        fact("storage_location", "Stored in", country(&c.storage_location)),
+        fact(
+            "transfer_safeguard",
+            "Protection outside the EEA",
+            c.transfer_safeguard.as_deref().unwrap_or(""),
+        ),
     ]
 }
 
@@ -113,11 +133,15 @@ fn choice(c: &ProcessingContent) -> Vec<Fact> {
     let mandatory =
         c.mandatory.clone().filter(|_| c.choice_mode == Some(ChoiceMode::Mandatory)).unwrap_or_default();
     vec![
-        phrase("Your choice", c.choice_mode.map_or("", |m| m.words())),
-        fact("Law or agreement", mandatory.citation),
-        fact("Whom to ask", mandatory.contact),
-        fact("Looked at again", mandatory.review_date.map(times::day).unwrap_or_default()),
-        fact("How to object", c.objection_contact.as_deref().unwrap_or("")),
+        phrase("choice_mode", "Your choice", c.choice_mode.map_or("", |m| m.words())),
+        fact("mandatory_citation", "Law or agreement", mandatory.citation),
+        fact("mandatory_contact", "Whom to ask", mandatory.contact),
+        fact(
+            "mandatory_review_date",
+            "Looked at again",
+            mandatory.review_date.map(times::day).unwrap_or_default(),
+        ),
+        fact("objection_contact", "How to object", c.objection_contact.as_deref().unwrap_or("")),
     ]
 }
 
@@ -136,10 +160,14 @@ fn who(c: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Fact> {
     let covered = c.departments.iter().map(department).collect::<Vec<_>>();
     let everybody = c.departments.is_empty();
     vec![
-        fact("Where", places.join(", ")),
-        fact("Departments", if everybody { "Everybody".into() } else { covered.join(", ") }),
-        link("Works agreement", c.works_agreement_url.as_ref()),
-        fact("Workers were told on", c.notice_given_on.map(times::day).unwrap_or_default()),
+        fact("jurisdictions", "Where", places.join(", ")),
+        fact("departments", "Departments", if everybody { "Everybody".into() } else { covered.join(", ") }),
+        link("works_agreement_url", "Works agreement", c.works_agreement_url.as_ref()),
+        fact(
+            "notice_given_on",
+            "Workers were told on",
+            c.notice_given_on.map(times::day).unwrap_or_default(),
+        ),
     ]
 }
 
@@ -151,6 +179,11 @@ fn all_groups(c: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Grou
         Group { title: CHOICE, facts: choice(c) },
         Group { title: "Whom it concerns", facts: who(c, departments) },
     ]
+}
+
+/// Everything a declaration says, in one list; what says nothing is left out.
+pub fn facts(content: &ProcessingContent, departments: &[(Uuid, String)]) -> Vec<Fact> {
+    groups(content, departments).into_iter().flat_map(|g| g.facts).collect()
 }
 
 /// Everything a declaration says, by heading; what says nothing is left out.

@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 pub struct Assets {
     pub style: String,
     pub script: String,
+    pub notice_editor: String,
 }
 
 pub static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
     style: versioned("daylight.css", include_bytes!("../../static/daylight.css")),
     script: versioned("daylight.js", include_bytes!("../../static/daylight.js")),
+    notice_editor: versioned("notice-editor.js", include_bytes!("../../static/notice-editor.js")),
 });
 
 fn versioned(name: &str, content: &[u8]) -> String {

@@ -109,6 +109,10 @@ impl Form {
         self.field(name, label, hint, Control::Input("date", ""))
     }
 
+    pub fn time<'a>(&'a self, name: &'a str, label: &'a str, hint: &'a str) -> Field<'a> {
+        self.field(name, label, hint, Control::Input("time", ""))
+    }
+
     /// `autocomplete` is `current-password` or `new-password`; a password never comes back in the page.
     pub fn password<'a>(
         &'a self,

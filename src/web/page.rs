@@ -28,12 +28,20 @@ pub struct Page {
     /// What the action that led here did, in words.
     pub done: Option<&'static str>,
     pub done_code: Option<&'static str>,
+    /// Notices that wait for the viewer.
+    pub unread: i64,
 }
+
+/// Notices that wait for whoever asks for this page; counted by `notices`, shown in the navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread(pub i64);
 
 pub struct NavLink {
     pub href: &'static str,
     pub label: &'static str,
     pub current: bool,
+    /// What waits there; zero isn't shown.
+    pub count: i64,
 }
 
 /// What an action says after its redirect: `?done=CODE`. Codes, so that an address can't put words here.
@@ -53,6 +61,17 @@ const DONE: &[(&str, &str)] = &[
     ("resumed", "Resumed."),
     ("ended", "Ended. Its history stays."),
     ("revised", "Changed. The history shows what was changed."),
+    ("notice-saved", "The draft is saved. Nobody but publishers sees it until you submit it."),
+    ("notice-submitted", "Submitted. Its words stand still now; representatives can see it and answer."),
+    ("notice-returned", "It is a draft again."),
+    ("notice-approved", "Approved. Its content is fixed for good."),
+    ("notice-scheduled", "Scheduled. It is published by itself at its time."),
+    ("notice-unscheduled", "Taken off the schedule. It isn't published until you say so."),
+    ("notice-published", "Published, and in the log."),
+    ("notice-discarded", "Set aside. This draft begins with its words."),
+    ("notice-copied", "This draft begins with the words of the published version."),
+    ("notice-retracted", "Retracted. It stays readable, with the reason."),
+    ("notice-deleted", "The draft is deleted."),
     ("invited", "The account is made and the invitation is on its way."),
     ("invited-again", "A new invitation is on its way."),
     ("person-saved", "The account is saved."),
@@ -60,6 +79,12 @@ const DONE: &[(&str, &str)] = &[
     ("deactivated", "The account is deactivated and signed out everywhere."),
     ("reactivated", "The account is active again."),
     ("roll-applied", "The roll is applied."),
+    ("acknowledged", "On record: you have read it. That isn’t consent, and it changes none of your choices."),
+    ("declined", "On record: you don’t want to acknowledge it. You can still do so at any time."),
+    ("asked", "Your question is asked. You find it, and the answer, on this page."),
+    ("question-withdrawn", "Your question is withdrawn and its text deleted."),
+    ("question-answered", "The answer is on record, and the one who asked can read it."),
+    ("reminded", "The reminder is on its way. There is only one for each version."),
     ("agent-revoked", "The agent is revoked. Its reports are refused from now on."),
     ("device-assigned", "The device is assigned from now on."),
     ("device-released", "The device is no longer assigned."),
@@ -96,7 +121,11 @@ impl Page {
         if viewer.has(Role::Worker) {
             links.push(("/me/collection", "About me"));
         }
+        links.push(("/notices", "Notices"));
         links.push(("/register", "Declared"));
+        if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
+            links.push(("/publishing", "Publishing"));
+        }
         if viewer.roles.iter().any(|r| *r != Role::Worker) {
             links.push(("/organisation", "Organisation"));
         }
@@ -108,7 +137,12 @@ impl Page {
         links.push(("/categories", "Categories"));
         links
             .into_iter()
-            .map(|(href, label)| NavLink { href, label, current: self.path.starts_with(href) })
+            .map(|(href, label)| NavLink {
+                href,
+                label,
+                current: self.path.starts_with(href),
+                count: if href == "/notices" { self.unread } else { 0 },
+            })
             .collect()
     }
 
@@ -159,6 +193,7 @@ impl Page {
             now: state.clock.now(),
             done: done.map(|(_, words)| *words),
             done_code: done.map(|(code, _)| *code),
+            unread: parts.extensions.get::<Unread>().map_or(0, |n| n.0),
         };
         page.set_viewer(parts.extensions.get::<Viewer>().cloned(), state);
         page

@@ -56,12 +56,56 @@ async fn publishers_and_representatives_pages_are_in_order() {
 }
 
 #[tokio::test]
+async fn pages_of_publishing_are_in_order() {
+    let site = example().await;
+    let mut tab = site.signed_in(PUBLISHER).await;
+    let draft = site.notice_version("draft").await;
+    let published = site.notice_version("published").await;
+    let paths = [
+        "/publishing".to_owned(),
+        "/publishing/new".into(),
+        format!("/publishing/versions/{draft}"),
+        format!("/publishing/versions/{draft}/edit"),
+        format!("/publishing/versions/{published}"),
+        format!("/publishing/versions/{}", site.notice_version("in_review").await),
+        format!("/publishing/{}", site.notice_of(published).await),
+    ];
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let mut faults = check_all(&mut tab, "publisher", &paths).await;
+    tab.close().await;
+    let mut tab = site.signed_in(REPRESENTATIVE).await;
+    faults.extend(check_all(&mut tab, "representative", &[paths[0], paths[5]]).await);
+    tab.close().await;
+    report(faults);
+}
+
+#[tokio::test]
 async fn administrators_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(ADMINISTRATOR).await;
     let person = format!("/people/{}", site.person("jana.kowal@demo.example").await);
     let paths = ["/people", "/people/new", &person, "/people/import", "/agents", "/outbox"];
     let faults = check_all(&mut tab, "administrator", &paths).await;
+    tab.close().await;
+    report(faults);
+}
+
+#[tokio::test]
+async fn pages_of_reading_notices_are_in_order() {
+    let site = example().await;
+    let notice = site.notice_of(site.notice_version("published").await).await;
+    let (page, changes) =
+        (format!("/notices/{notice}"), format!("/notices/{notice}/changes?from=1.0&to=2.0"));
+    let (old, board) = (format!("{page}?version=1.0&language=de"), format!("/board/{notice}"));
+    let mut tab = site.visitor().await;
+    let mut faults = check_all(&mut tab, "visitor", &[&board]).await;
+    tab.close().await;
+    let mut tab = site.signed_in(WORKER).await;
+    faults.extend(check_all(&mut tab, "worker", &["/notices", &page, &old, &changes]).await);
+    tab.close().await;
+    let mut tab = site.signed_in(PUBLISHER).await;
+    let reach = format!("/notices/{notice}/reach");
+    faults.extend(check_all(&mut tab, "publisher", &["/notices", &page, &reach, "/notices/questions"]).await);
     tab.close().await;
     report(faults);
 }

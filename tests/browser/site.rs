@@ -125,6 +125,31 @@ impl Site {
         link.strip_prefix(&self.base).expect("it leads to this server").to_owned()
     }
 
+    /// The newest version of a notice in this state.
+    pub async fn notice_version(&self, state: &'static str) -> Uuid {
+        let db = self.state.db.clone();
+        let id = async move {
+            sqlx::query_scalar(
+                "select id from notice_version where state = $1 order by created_at desc limit 1",
+            )
+            .bind(state)
+            .fetch_one(&db)
+            .await
+        };
+        self.there(id).await.expect("the example has one")
+    }
+
+    pub async fn notice_of(&self, version: Uuid) -> Uuid {
+        let db = self.state.db.clone();
+        let id = async move {
+            sqlx::query_scalar("select notice_id from notice_version where id = $1")
+                .bind(version)
+                .fetch_one(&db)
+                .await
+        };
+        self.there(id).await.expect("a version has its notice")
+    }
+
     /// The id of some declaration whose newest revision has this state or category.
     pub async fn processing(&self, what: &'static str) -> Uuid {
         let db = self.state.db.clone();

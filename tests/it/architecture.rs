@@ -105,6 +105,7 @@ fn features_dont_name_each_other_in_circles() {
     };
     assert!(!names("register", "collection") && !names("register", "gateways"));
     assert!(!names("collection", "gateways"));
+    assert!(["register", "collection", "gateways"].iter().all(|room| !names(room, "notices")));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Published versions as an Atom feed (RFC 4287), for everybody.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::markdown;
+use super::store::{self, reading};
+use crate::app::AppState;
+use crate::clock::Time;
+use crate::error::Result;
+
+/// Entries at most; older versions stand on the notices' own pages.
+const ENTRIES: usize = 50;
+
+struct Entry {
+    id: Uuid,
+    notice: Uuid,
+    title: String,
+    language: String,
+    published: Time,
+    updated: Time,
+    summary: String,
+    html: String,
+}
+
+#[derive(Template)]
+#[template(path = "notices/feed.xml", escape = "html")]
+struct Feed {
+    organisation: String,
+    base_url: String,
+    updated: Time,
+    entries: Vec<Entry>,
+}
+
+/// XML 1.0 can't hold control characters, not even escaped.
+fn xml(text: &str) -> String {
+    let allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().filter(allowed).filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
+}
+
+pub async fn show(State(state): State<AppState>) -> Result<Response> {
+    let mut db = state.db.acquire().await?;
+    let mut heads = reading::list_heads(&mut db, None).await?;
+    let changed = |h: &reading::HeadRow| h.retracted_at.unwrap_or(h.published_at);
+    heads.sort_by_key(|h| (std::cmp::Reverse(changed(h)), std::cmp::Reverse(h.number())));
+    heads.truncate(ENTRIES);
+    let mut entries = Vec::with_capacity(heads.len());
+    for head in &heads {
+        let Some(version) = store::find_version(&mut db, head.version_id).await? else { continue };
+        let title = version.title();
+        let language = version.texts.iter().find(|t| t.title == title).map_or("en", |t| t.language.as_str());
+        let text = version.text(language).map_or("", |t| t.markdown.as_str());
+        let summary = match &head.retraction_reason {
+            Some(reason) => format!("Retracted: {reason}"),
+            None => head.reason.clone().unwrap_or_else(|| "The first version.".into()),
+        };
+        entries.push(Entry {
+            id: head.version_id,
+            notice: head.notice_id,
+            title: xml(&format!("{title} ({})", head.number())),
+            language: language.to_owned(),
+            published: head.published_at,
+            updated: changed(head),
+            summary: xml(&summary),
+            html: xml(&markdown::render(text)),
+        });
+    }
+    drop(db);
+    let updated = entries.first().map_or_else(|| jiff::Timestamp::UNIX_EPOCH.into(), |e| e.updated);
+    let feed = Feed {
+        organisation: xml(&state.config.organisation),
+        base_url: state.config.base_url.clone(),
+        updated,
+        entries,
+    };
+    Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed.render()?).into_response())
+}

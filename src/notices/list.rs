@@ -1,0 +1,157 @@
+//! All notices, sorted by what the reader has to do about them; and the count in the navigation.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use uuid::Uuid;
+
+use super::actions::acknowledge;
+use super::laws::Kind;
+use super::model::{self, Number};
+use super::reader::{Reader, Standing, choose_language, standing};
+use super::show::accept;
+use super::store::questions;
+use super::store::reading::{self, HeadRow, TitleRow};
+use crate::app::AppState;
+use crate::error::{Error, Result};
+use crate::identity;
+use crate::web::page::Unread;
+use crate::web::{Page, Role, Viewer, html};
+
+/// A notice on the list.
+struct Row {
+    head: HeadRow,
+    title: String,
+    language: String,
+    standing: Standing,
+    /// A correction newer than what the reader acknowledged.
+    correction: bool,
+    versions: usize,
+}
+
+impl Row {
+    fn kind(&self) -> &str {
+        Kind::find(&self.head.kind).map_or("Notice", |k| k.name.as_str())
+    }
+
+    fn direction(&self) -> &'static str {
+        model::direction(&self.language)
+    }
+
+    fn since(&self) -> Option<Number> {
+        match self.standing {
+            Standing::Asked { since } => since,
+            _ => None,
+        }
+    }
+}
+
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    about: &'static str,
+    rows: Vec<Row>,
+}
+
+#[derive(Template)]
+#[template(path = "notices/list.html")]
+struct ListPage {
+    page: Page,
+    sections: Vec<Section>,
+    reader_is_worker: bool,
+    /// That wait for HR; for those who answer or may see them.
+    open_questions: Option<i64>,
+}
+
+const SECTIONS: [(&str, &str, &str); 5] = [
+    ("new", "New", "Published for you, and not read yet."),
+    ("changed", "Changed since you last acknowledged", "What you have read once says something else now."),
+    ("in-force", "In force", "What holds, and what you have answered already."),
+    (
+        "others",
+        "For others",
+        "For other places or departments. You can read them all the same; nothing is asked of you.",
+    ),
+    ("earlier", "Retracted", "What HR took back, with the reason."),
+];
+
+fn section(row: &Row) -> usize {
+    match row.standing {
+        Standing::Asked { since: None } | Standing::Unopened => 0,
+        Standing::Asked { since: Some(_) } => 1,
+        Standing::Acknowledged(_) | Standing::Declined(_) | Standing::Opened => 2,
+        Standing::NotConcerned => 3,
+        Standing::Retracted => 4,
+    }
+}
+
+fn title<'a>(titles: &'a [TitleRow], version: Uuid, accept: &str) -> Option<&'a TitleRow> {
+    let own: Vec<&TitleRow> = titles.iter().filter(|t| t.version_id == version).collect();
+    let there_are: Vec<&str> = own.iter().map(|t| t.language.as_str()).collect();
+    let chosen = choose_language(&there_are, None, accept).language;
+    own.into_iter().find(|t| t.language == chosen)
+}
+
+pub async fn list(
+    State(state): State<AppState>,
+    page: Page,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let mut db = state.db.acquire().await?;
+    let heads = reading::list_heads(&mut db, None).await?;
+    let newest: Vec<&HeadRow> =
+        heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]).collect();
+    let ids: Vec<Uuid> = newest.iter().map(|h| h.version_id).collect();
+    let titles = reading::list_titles(&mut db, &ids).await?;
+    let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
+    let receipts = reading::list_receipts(&mut db, viewer.person_id, None).await?;
+    let open_questions = match page.is_publisher() || page.is_representative() {
+        true => Some(questions::count_open(&mut db, page.is_publisher()).await?),
+        false => None,
+    };
+    drop(db);
+    let reader = Reader::of(&person);
+    let concerned: Vec<Uuid> =
+        newest.iter().filter(|h| !h.retracted && reader.is_concerned(h)).map(|h| h.version_id).collect();
+    acknowledge::deliver(&state, reader.id, &concerned).await?;
+    let mut sections: Vec<Section> =
+        SECTIONS.iter().map(|(id, title, about)| Section { id, title, about, rows: Vec::new() }).collect();
+    for head in newest {
+        let own: Vec<_> = receipts.iter().filter(|r| r.notice_id == head.notice_id).cloned().collect();
+        let found = title(&titles, head.version_id, accept(&headers));
+        let row = Row {
+            title: found.map_or_else(String::new, |t| t.title.clone()),
+            language: found.map_or_else(|| "en".into(), |t| t.language.clone()),
+            standing: standing(&reader, head, &own),
+            correction: head.is_editorial()
+                && !own.iter().any(|r| r.minor == head.minor && r.viewed_at.is_some()),
+            versions: heads.iter().filter(|h| h.notice_id == head.notice_id).count(),
+            head: head.clone(),
+        };
+        sections[section(&row)].rows.push(row);
+    }
+    for section in &mut sections {
+        section.rows.sort_by_key(|r| std::cmp::Reverse(r.head.published_at));
+    }
+    sections.retain(|s| !s.rows.is_empty());
+    html(&ListPage { page, sections, reader_is_worker: reader.is_worker, open_questions })
+}
+
+/// Counts what waits for the worker who asks for a page, for the navigation. A page without the count is
+/// better than none, so a database that fails here isn't reported: the page's own reading will tell.
+pub async fn count_unread(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_page =
+        request.method() == Method::GET && !path.starts_with("/api") && !path.starts_with("/static");
+    let worker = request.extensions().get::<Viewer>().filter(|v| v.has(Role::Worker)).map(|v| v.person_id);
+    if let (true, Some(person)) = (is_page, worker)
+        && let Ok(mut db) = state.db.acquire().await
+        && let Ok(unread) = reading::count_unread(&mut db, person).await
+    {
+        request.extensions_mut().insert(Unread(unread));
+    }
+    next.run(request).await
+}
