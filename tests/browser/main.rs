@@ -5,6 +5,7 @@ mod chromium;
 mod keyboard;
 mod links;
 mod network;
+mod notices;
 mod pages;
 mod plain;
 mod print;
