@@ -6,14 +6,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::markdown;
 use super::store::{self, reading};
+use super::{integrity, markdown};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
 
 /// Entries at most; older versions stand on the notices' own pages.
 const ENTRIES: usize = 50;
+
+/// In the place of a text that was changed in the database afterwards.
+const BROKEN: &str = "<p>What stands in the database now isn’t what was published.</p>";
 
 struct Entry {
     id: Uuid,
@@ -47,9 +50,14 @@ pub async fn show(State(state): State<AppState>) -> Result<Response> {
     let changed = |h: &reading::HeadRow| h.retracted_at.unwrap_or(h.published_at);
     heads.sort_by_key(|h| (std::cmp::Reverse(changed(h)), std::cmp::Reverse(h.number())));
     heads.truncate(ENTRIES);
+    let mut versions = store::list_visible(&mut db).await?;
+    versions.retain(|v| heads.iter().any(|h| h.version_id == v.id));
+    let found = integrity::check_all(&mut db, &versions).await?;
+    drop(db);
     let mut entries = Vec::with_capacity(heads.len());
     for head in &heads {
-        let Some(version) = store::find_version(&mut db, head.version_id).await? else { continue };
+        let Some(at) = versions.iter().position(|v| v.id == head.version_id) else { continue };
+        let version = &versions[at];
         let title = version.title();
         let language = version.texts.iter().find(|t| t.title == title).map_or("en", |t| t.language.as_str());
         let text = version.text(language).map_or("", |t| t.markdown.as_str());
@@ -65,10 +73,12 @@ pub async fn show(State(state): State<AppState>) -> Result<Response> {
             published: head.published_at,
             updated: changed(head),
             summary: xml(&summary),
-            html: xml(&markdown::render(text)),
+            html: match found[at].is_whole() {
+                true => xml(&markdown::render(text)),
+                false => BROKEN.into(),
+            },
         });
     }
-    drop(db);
     let updated = entries.first().map_or_else(|| jiff::Timestamp::UNIX_EPOCH.into(), |e| e.updated);
     let feed = Feed {
         organisation: xml(&state.config.organisation),

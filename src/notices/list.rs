@@ -8,12 +8,14 @@ use axum::response::Response;
 use uuid::Uuid;
 
 use super::actions::acknowledge;
+use super::integrity;
 use super::laws::Kind;
-use super::model::{self, Number};
+use super::model::{self, Number, Text, Version};
+use super::questions::Asked;
 use super::reader::{Reader, Standing, choose_language, standing};
 use super::show::accept;
-use super::store::questions;
-use super::store::reading::{self, HeadRow, TitleRow};
+use super::store::reading::{self, HeadRow};
+use super::store::{self, questions};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::identity;
@@ -29,6 +31,8 @@ struct Row {
     /// A correction newer than what the reader acknowledged.
     correction: bool,
     versions: usize,
+    /// What stands here isn't what the log holds.
+    broken: bool,
 }
 
 impl Row {
@@ -63,6 +67,7 @@ struct ListPage {
     reader_is_worker: bool,
     /// That wait for HR; for those who answer or may see them.
     open_questions: Option<i64>,
+    own_questions: Vec<Asked>,
 }
 
 const SECTIONS: [(&str, &str, &str); 5] = [
@@ -87,11 +92,10 @@ fn section(row: &Row) -> usize {
     }
 }
 
-fn title<'a>(titles: &'a [TitleRow], version: Uuid, accept: &str) -> Option<&'a TitleRow> {
-    let own: Vec<&TitleRow> = titles.iter().filter(|t| t.version_id == version).collect();
-    let there_are: Vec<&str> = own.iter().map(|t| t.language.as_str()).collect();
-    let chosen = choose_language(&there_are, None, accept).language;
-    own.into_iter().find(|t| t.language == chosen)
+/// In the reader's language.
+fn words<'a>(version: &'a Version, accept: &str) -> Option<&'a Text> {
+    let there_are: Vec<&str> = version.texts.iter().map(|t| t.language.as_str()).collect();
+    version.text(&choose_language(&there_are, None, accept).language)
 }
 
 pub async fn list(
@@ -105,23 +109,35 @@ pub async fn list(
     let newest: Vec<&HeadRow> =
         heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]).collect();
     let ids: Vec<Uuid> = newest.iter().map(|h| h.version_id).collect();
-    let titles = reading::list_titles(&mut db, &ids).await?;
+    let mut versions = store::list_visible(&mut db).await?;
+    versions.retain(|v| ids.contains(&v.id));
+    let found = integrity::check_all(&mut db, &versions).await?;
+    let broken: Vec<Uuid> =
+        versions.iter().zip(&found).filter(|(_, i)| !i.is_whole()).map(|(v, _)| v.id).collect();
     let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
     let receipts = reading::list_receipts(&mut db, viewer.person_id, None).await?;
     let open_questions = match page.is_publisher() || page.is_representative() {
         true => Some(questions::count_open(&mut db, page.is_publisher()).await?),
         false => None,
     };
+    let mut own_questions = Asked::load(&mut db, &viewer, None).await?;
+    own_questions.retain(|q| q.row.own && q.row.text.is_some());
     drop(db);
     let reader = Reader::of(&person);
-    let concerned: Vec<Uuid> =
-        newest.iter().filter(|h| !h.retracted && reader.is_concerned(h)).map(|h| h.version_id).collect();
-    acknowledge::deliver(&state, reader.id, &concerned).await?;
+    let fresh = |h: &HeadRow| {
+        let had = receipts.iter().any(|r| r.notice_id == h.notice_id && r.number() == h.number());
+        !had && !h.retracted && reader.is_concerned(h)
+    };
+    let concerned: Vec<Uuid> = newest.iter().filter(|h| fresh(h)).map(|h| h.version_id).collect();
+    if !concerned.is_empty() {
+        acknowledge::deliver(&state, reader.id, &concerned).await?;
+    }
     let mut sections: Vec<Section> =
         SECTIONS.iter().map(|(id, title, about)| Section { id, title, about, rows: Vec::new() }).collect();
     for head in newest {
         let own: Vec<_> = receipts.iter().filter(|r| r.notice_id == head.notice_id).cloned().collect();
-        let found = title(&titles, head.version_id, accept(&headers));
+        let found =
+            versions.iter().find(|v| v.id == head.version_id).and_then(|v| words(v, accept(&headers)));
         let row = Row {
             title: found.map_or_else(String::new, |t| t.title.clone()),
             language: found.map_or_else(|| "en".into(), |t| t.language.clone()),
@@ -129,6 +145,7 @@ pub async fn list(
             correction: head.is_editorial()
                 && !own.iter().any(|r| r.minor == head.minor && r.viewed_at.is_some()),
             versions: heads.iter().filter(|h| h.notice_id == head.notice_id).count(),
+            broken: broken.contains(&head.version_id),
             head: head.clone(),
         };
         sections[section(&row)].rows.push(row);
@@ -137,7 +154,7 @@ pub async fn list(
         section.rows.sort_by_key(|r| std::cmp::Reverse(r.head.published_at));
     }
     sections.retain(|s| !s.rows.is_empty());
-    html(&ListPage { page, sections, reader_is_worker: reader.is_worker, open_questions })
+    html(&ListPage { page, sections, reader_is_worker: reader.is_worker, open_questions, own_questions })
 }
 
 /// Counts what waits for the worker who asks for a page, for the navigation. A page without the count is

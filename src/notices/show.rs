@@ -204,6 +204,10 @@ fn earlier<'a>(it: &'a Reading, receipts: &[ReceiptRow]) -> Option<(&'a HeadRow,
     }
 }
 
+fn declined_because(receipts: &[ReceiptRow], major: i32) -> Option<String> {
+    receipts.iter().filter(|r| r.major == major).find_map(|r| r.decline_reason.clone())
+}
+
 /// The page; after a refused form with what was typed.
 #[expect(clippy::too_many_arguments, reason = "what a page needs, from three handlers")]
 pub async fn render(
@@ -230,7 +234,8 @@ pub async fn render(
     };
     let questions = Asked::load(&mut db, viewer, Some(notice)).await?;
     drop(db);
-    if reader.is_worker && it.integrity.is_whole() {
+    let opened = receipts.iter().any(|r| r.number() == it.shown.number() && r.viewed_at.is_some());
+    if reader.is_worker && !opened && it.integrity.is_whole() {
         let (version, language) = (it.shown.version_id, &it.text.language);
         acknowledge::view(state, reader.id, version, language, &it.integrity.content_sha256).await?;
     }
@@ -241,7 +246,7 @@ pub async fn render(
         html: it.html(),
         audience: names.audience(&it.version.jurisdictions, &it.version.departments),
         standing: standing(&reader, it.newest(), &receipts),
-        decline_reason: receipts.iter().find_map(|r| r.decline_reason.clone()),
+        decline_reason: declined_because(&receipts, it.newest().major),
         since_acknowledged: old.as_ref().is_some_and(|(_, acknowledged)| *acknowledged),
         // The whole text follows on this page.
         changes: old.map(|(old, _)| Comparison {
