@@ -21,7 +21,7 @@ const body = (part) => {
   if (part) data.set("part", part);
   return data;
 };
-const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 const saveOnce = async () => {
   dirty = false;

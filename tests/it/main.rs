@@ -6,6 +6,7 @@ mod agent;
 mod architecture;
 mod audit;
 mod collection;
+mod crash;
 mod identity;
 mod ledger;
 mod links;

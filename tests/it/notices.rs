@@ -1,8 +1,11 @@
 //! Writing, reviewing and publishing notices, through HTTP as the people who do it.
 
+use std::time::Duration;
+
 use daylight::clock::Time;
+use daylight::ledger::proof::verify::{Against, Outcome, verify_export};
 use daylight::notices::{self, actions};
-use daylight::web::Role;
+use daylight::web::{Role, Viewer};
 use uuid::Uuid;
 
 use crate::support::declaration::{COMPLETE, but};
@@ -67,6 +70,18 @@ impl Room {
         ];
         let kept = complete.into_iter().filter(|(name, _)| !changes.iter().any(|(n, _)| n == name));
         kept.chain(changes.iter().copied()).collect()
+    }
+
+    /// The publisher, for calling an action without a page.
+    fn viewer(&self) -> Viewer {
+        Viewer {
+            person_id: self.publisher.id(),
+            session_id: Uuid::nil(),
+            name: "Publisher".into(),
+            roles: vec![Role::Publisher],
+            time_zone: jiff::tz::TimeZone::UTC,
+            signed_in_at: self.app.state.clock.now(),
+        }
     }
 
     async fn revision(&self, path: &str) -> String {
@@ -667,4 +682,75 @@ async fn where_the_law_wants_an_acknowledgement_it_is_no_choice() {
         .await
         .unwrap();
     assert!(wanted);
+}
+
+#[tokio::test]
+async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
+    let room = Room::new().await;
+    let path = room.approved(&[]).await;
+    let state = &room.app.state;
+    let viewer = room.viewer();
+    let (mut cut, mut wait) = (0, Duration::ZERO);
+    loop {
+        let seen = room.revision(&path).await.parse().unwrap();
+        let publication = actions::publish_now(state, &viewer, id_of(&path), seen, None, "UTC");
+        let whole = tokio::time::timeout(wait, publication).await;
+        let told = room.app.count("notice_version v join ledger_entry e on e.id = v.ledger_entry").await;
+        let entries =
+            room.app.count("ledger_entry where convert_from(bytes, 'utf8') like '%\"t\":\"notice\"%'").await;
+        assert_eq!(told, entries, "state and leaf stand together or not at all");
+        assert_eq!(room.state(&path).await, if entries == 1 { "published" } else { "approved" });
+        let visible = room.app.count("notice_version_visible").await;
+        assert!(visible <= entries && (whole.is_err() || visible == 1));
+        // What the next start does.
+        state.ledger.settle().await.unwrap();
+        assert_eq!(room.app.count("notice_version_visible").await, entries);
+        let export = room.app.visitor().get("/log/export").await.assert_status(200).body;
+        let report = verify_export(export.as_bytes(), &Against::default()).unwrap();
+        assert!(!report.is_violated(), "{:?}", report.findings);
+        if entries == 1 {
+            break;
+        }
+        cut += 1;
+        wait += Duration::from_micros(400);
+    }
+    assert!(cut > 1, "it was cut off at more than one moment");
+}
+
+#[tokio::test]
+async fn a_notice_edited_by_sql_is_caught() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    let export = || async { room.app.visitor().get("/log/export").await.assert_status(200).body };
+    let report = verify_export(export().await.as_bytes(), &Against::default()).unwrap();
+    assert!(!report.is_violated(), "{:?}", report.findings);
+    let leaf: i64 = sqlx::query_scalar("select leaf_position from notice_version_visible")
+        .fetch_one(&room.app.state.db)
+        .await
+        .unwrap();
+    for statement in [
+        "update notice_version set effective_at = effective_at - interval '1 day'",
+        "update notice_version set field_table = replace(field_table::text, '30 days', '90 days')::jsonb",
+        "update notice_text set markdown = replace(markdown, 'harmful', 'slow')",
+    ] {
+        let mut tx = room.app.state.db.begin().await.unwrap();
+        // Whoever runs the database can switch its triggers off.
+        for table in ["notice_text", "notice_version"] {
+            let off = format!("alter table {table} disable trigger user");
+            sqlx::query(sqlx::AssertSqlSafe(off)).execute(&mut *tx).await.unwrap();
+        }
+        sqlx::query(statement).execute(&mut *tx).await.unwrap();
+        let documents = notices::documents(&mut tx).await.unwrap();
+        let hash = daylight::ledger::document_hash(&documents[0].content).unwrap().to_string();
+        assert_ne!(room.leaves().await[0]["content"], hash, "{statement}");
+        if statement.contains("notice_text") {
+            tx.commit().await.unwrap();
+        } else {
+            tx.rollback().await.unwrap();
+        }
+    }
+    let report = verify_export(export().await.as_bytes(), &Against::default()).unwrap();
+    let violated: Vec<_> = report.findings.iter().filter(|f| f.outcome == Outcome::Violated).collect();
+    assert_eq!(violated.iter().map(|f| f.leaf).collect::<Vec<_>>(), [Some(leaf as u64)], "{violated:?}");
+    assert_eq!(room.state(&path).await, "published");
 }

@@ -105,7 +105,7 @@ async fn next(
         return Err(Error::NotFound);
     }
     let versions = store::list_versions(&mut tx, notice_id).await?;
-    let base = versions.into_iter().filter(|v| v.published_at.is_some()).next_back();
+    let base = versions.into_iter().rfind(|v| v.published_at.is_some());
     let base = base.ok_or_else(|| not_now(State::Draft))?;
     if class == ChangeClass::Editorial && base.state != State::Published {
         return Err(Error::conflict("This was retracted: there is nothing to correct. Write a new version."));

@@ -54,6 +54,11 @@ pub async fn publish_due(state: &AppState) -> Result<usize> {
             match publish_scheduled(&mut tx, &version, now).await {
                 Ok(()) => published += 1,
                 Err(Error::Conflict(words)) => store::unschedule(&mut tx, id, Some(&words), now).await?,
+                // Nothing is written before these: what comes after it in line must not wait for it.
+                Err(Error::Invalid(errors)) => {
+                    let words = errors.iter().next().map(|e| e.message.to_string()).unwrap_or_default();
+                    store::unschedule(&mut tx, id, Some(&words), now).await?;
+                }
                 Err(other) => return Err(other),
             }
         }
