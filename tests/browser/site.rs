@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::support::{database, logs};
+use crate::support::{database, fresh_folder, logs};
 use crate::tab::Tab;
 
 /// The password of the example's accounts.
@@ -72,6 +72,8 @@ impl Site {
         ];
         let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
+        // Each site's database is new, and so is the folder of its log's keys.
+        config.data_dir = fresh_folder();
         change(&mut config);
         let base = config.base_url.clone();
         assert_eq!(base, format!("http://{address}"), "links and redirects lead to this port");

@@ -38,7 +38,7 @@ pub const PASSWORD: &str = "three boats at noon";
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
 /// A data folder of its own; the folders of the last run are swept by the first of this one.
-fn fresh_folder() -> PathBuf {
+pub fn fresh_folder() -> PathBuf {
     let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
     let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
     if number == 0 {
