@@ -72,6 +72,14 @@ impl Room {
         kept.chain(changes.iter().copied()).collect()
     }
 
+    /// A proposed processing for another place; its id.
+    async fn declared_for(&self, place: &str) -> String {
+        let reply = self.publisher.post("/register", &but(&[("jurisdictions", place)])).await;
+        let path = reply.assert_status(303).location().split('?').next().unwrap().to_owned();
+        self.publisher.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
+        path.rsplit('/').next().unwrap().to_owned()
+    }
+
     /// The publisher, for calling an action without a page.
     fn viewer(&self) -> Viewer {
         Viewer {
@@ -342,6 +350,12 @@ async fn a_stale_autosave_is_refused_and_nothing_is_lost() {
     assert_eq!(wrong.json()["detail"], "Choose from the list.");
     let old = [("revision", "1")];
     room.publisher.post(&format!("{path}/submit"), &old).await.assert_status(409);
+
+    // Nor when it was submitted while somebody was writing.
+    room.submit(&path).await;
+    let late = room.save(&path, &[("title-en", "Late")]).await.assert_status(409);
+    assert_eq!(late.attributes("#title-en", "value"), ["Late"]);
+    assert!(late.select("#newest")[0].contains("no draft any more"));
 }
 
 #[tokio::test]
@@ -401,13 +415,22 @@ async fn a_second_person_reviews_where_that_is_set() {
     room.step_as(&room.second, &other, "", &form).await.assert_status(303);
     room.submit(&other).await;
     room.step_as(&room.second, &other, "/approve", &approve).await.assert_status(409);
+
+    // Nor does setting it aside make anybody's own words somebody else's.
+    let aside = [("discard_reason", "Anew")];
+    let anew = room.step_as(&room.second, &path, "/discard", &aside).await.assert_status(303);
+    let copy = anew.location().split_once("/edit").unwrap().0.to_owned();
+    room.submit(&copy).await;
+    room.step(&copy, "/approve", &approve).await.assert_status(409);
 }
 
 #[tokio::test]
 async fn in_germany_nothing_is_approved_without_the_works_council() {
     let room = Room::new().await;
+    let processing = room.declared_for("DE").await;
+    let covered = ("processings", processing.as_str());
     let path = room.begin("gdpr-13").await;
-    room.save(&path, &[("jurisdictions", "DE")]).await.assert_status(303);
+    room.save(&path, &[("jurisdictions", "DE"), covered]).await.assert_status(303);
     room.submit(&path).await;
     let approve = [("approve_confirm", "yes")];
     let refused = room.step(&path, "/approve", &approve).await.assert_status(409);
@@ -423,7 +446,7 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
 
     // A yes is for exactly this text.
     room.step(&path, "/return", &[]).await.assert_status(303);
-    let other = [("jurisdictions", "DE"), ("title-en", "Another title")];
+    let other = [("jurisdictions", "DE"), covered, ("title-en", "Another title")];
     room.save(&path, &other).await.assert_status(303);
     room.step(&path, "/delete", &[("delete_confirm", "yes")]).await.assert_status(409);
     room.submit(&path).await;
@@ -434,6 +457,11 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
     // In France any answer will do.
     let france = room.begin("gdpr-13").await;
     room.save(&france, &[("jurisdictions", "FR")]).await.assert_status(303);
+    let refused = room.step(&france, "/submit", &[]).await.assert_status(422);
+    assert!(refused.select("#missing")[0].contains("is declared for European Union, which isn’t ticked"));
+    let processing = room.declared_for("FR").await;
+    let covered = ("processings", processing.as_str());
+    room.save(&france, &[("jurisdictions", "FR"), covered]).await.assert_status(303);
     room.submit(&france).await;
     room.step(&france, "/approve", &approve).await.assert_status(409);
     room.step_as(&room.representative, &france, "/answer", &objection).await.assert_status(303);
@@ -443,7 +471,8 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
 #[tokio::test]
 async fn in_new_south_wales_people_are_told_fourteen_days_before() {
     let room = Room::new().await;
-    let path = room.approved(&[("jurisdictions", "AU-NSW")]).await;
+    let processing = room.declared_for("AU-NSW").await;
+    let path = room.approved(&[("jurisdictions", "AU-NSW"), ("processings", processing.as_str())]).await;
     let page = room.publisher.get(&format!("{path}/schedule")).await.assert_status(200);
     let rule = &page.select("#rule")[0];
     assert!(rule.contains("14 days") && rule.contains("16 Nov 2026, 09:00"), "{rule}");
@@ -487,8 +516,8 @@ async fn a_correction_is_of_words_only() {
     let because = ("reason", "Better words");
     let unchanged = room.save(&correction, &[because]).await.assert_status(303);
     assert!(unchanged.location().contains("notice-saved"));
-    let refused = room.step(&correction, "/submit", &[]).await.assert_status(422);
-    assert_eq!(refused.select(".error-summary a").len(), 1, "nothing differs");
+    let refused = room.step(&correction, "/submit", &[]).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("Nothing differs from version 1.0"));
     for change in
         [("jurisdictions", "GB"), ("processings", ""), ("acknowledgement_wanted", ""), ("title-en", "Fine")]
     {
@@ -612,7 +641,8 @@ async fn what_is_scheduled_is_published_at_its_time_and_not_before() {
 #[tokio::test]
 async fn a_late_publication_keeps_the_days_that_the_law_gives() {
     let room = Room::new().await;
-    let path = room.approved(&[("jurisdictions", "AU-NSW")]).await;
+    let processing = room.declared_for("AU-NSW").await;
+    let path = room.approved(&[("jurisdictions", "AU-NSW"), ("processings", processing.as_str())]).await;
     let plan = [
         ("later_confirm", "yes"),
         ("time_zone", "UTC"),
