@@ -61,7 +61,7 @@ pub async fn refused(
     let (errors, status) = match error {
         Error::Conflict(words) => {
             let mut errors = FieldErrors::default();
-            errors.add("answer", words);
+            errors.add("main", words);
             (errors, StatusCode::CONFLICT)
         }
         Error::Invalid(errors) => (errors, StatusCode::UNPROCESSABLE_ENTITY),

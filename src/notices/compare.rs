@@ -32,6 +32,8 @@ pub struct Comparison {
     pub text: Option<TextChange>,
     /// Whether what is the same can be unfolded between the changes.
     pub with_the_same: bool,
+    /// Whether the earlier text is known to be the one that was published.
+    pub from_whole: bool,
     /// The language compared in; another one than the reader's where a version lacks that.
     pub language: String,
 }
@@ -129,6 +131,7 @@ pub fn compare(
         title: texts.filter(|(a, b)| a.title != b.title).map(|(a, b)| diff::words(&a.title, &b.title)),
         text: texts.map(|(a, b)| diff::texts(&a.markdown, &b.markdown)),
         with_the_same: true,
+        from_whole: true,
         language: language.unwrap_or_default().into(),
     }
 }

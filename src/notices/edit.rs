@@ -58,15 +58,15 @@ struct Preview {
 }
 
 impl Preview {
-    fn of(kind: &'static Kind, version: &Version, table: Vec<Covered>) -> Self {
-        let obstacles = checks::obstacles(kind, &version.texts, &table);
-        let problems = obstacles.iter().filter(|e| e.field != "required").map(|e| e.message.to_string());
-        Preview {
+    fn of(kind: &'static Kind, version: &Version, table: Vec<Covered>) -> Result<Self> {
+        let missing = actions::missing(version, &table)?;
+        let problems = missing.iter().filter(|e| e.field != "required").map(|e| e.message.to_string());
+        Ok(Preview {
             required: checks::required(kind, &version.texts, &table),
             problems: problems.collect(),
             texts: Rendered::all(&version.texts),
             table,
-        }
+        })
     }
 
     fn missing(&self) -> usize {
@@ -107,6 +107,11 @@ impl EditPage {
 
     fn is_stale(&self) -> bool {
         self.form.errors().of("newest").is_some()
+    }
+
+    /// Whether somebody has submitted it while this was written.
+    fn is_closed(&self) -> bool {
+        self.version.state != super::State::Draft
     }
 
     fn action(&self) -> String {
@@ -215,7 +220,13 @@ async fn page_of(
     let departments = identity::list_departments(&mut db).await?;
     drop(db);
     let table = fields::table(&coverable, &shown.processings, &departments);
-    let typed = Version { texts: shown.texts.clone(), ..version.clone() };
+    let typed = Version {
+        texts: shown.texts.clone(),
+        jurisdictions: shown.jurisdictions.clone(),
+        processings: shown.processings.clone(),
+        reason: shown.reason.clone(),
+        ..version.clone()
+    };
     let languages: Vec<String> = shown.texts.iter().map(|t| t.language.clone()).collect();
     let revision = match status {
         // The page says that there is a newer version: the next try is made knowing of it.
@@ -228,7 +239,7 @@ async fn page_of(
             page,
             lists: lists(&version, &coverable, &departments, &languages),
             languages,
-            preview: Preview::of(kind, &typed, table),
+            preview: Preview::of(kind, &typed, table)?,
             demanded: kind.acknowledgement_demanded(&shown.jurisdictions),
             wanted: vec![("yes".into(), "People are asked to acknowledge that they have read it".into())],
             form,
@@ -286,7 +297,8 @@ pub async fn save(
         }
         Err(other) => return Err(other),
     };
-    let version = draft(&state, id).await?;
+    // Also when it is no draft any more: what was typed isn't lost.
+    let version = store::find_version(&mut *state.db.acquire().await?, id).await?.ok_or(Error::NotFound)?;
     let typed = read(&submitted);
     page_of(&state, page, Form::with_errors(submitted, errors), version, &typed, status).await
 }
@@ -345,7 +357,7 @@ pub async fn preview(
     if submitted.text("part") == "preview" {
         let typed = actions::preview(&state, &viewer, id, &edit).await?;
         let table = actions::table_now(&mut *state.db.acquire().await?, &typed.processings).await?;
-        return html(&Preview::of(actions::kind_of(&version)?, &typed, table));
+        return html(&Preview::of(actions::kind_of(&version)?, &typed, table)?);
     }
     page_of(&state, page, Form::new(submitted), version, &edit, StatusCode::OK).await
 }

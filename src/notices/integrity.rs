@@ -1,6 +1,9 @@
 //! Whether the words that stand here are those that were published: the document made from the rows is hashed
 //! and compared with what the log holds.
 
+use std::collections::HashMap;
+
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -41,30 +44,41 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 pub async fn check(db: &mut PgConnection, version: &Version) -> Result<Integrity> {
-    let content_sha256 = model::sha256(&version.document())?;
-    let holds = stands_in_log(db, version, version.ledger_entry, &content_sha256).await?;
-    let retraction_holds = match version.retraction_entry {
-        Some(_) => {
-            let hash = model::sha256(&version.retraction())?;
-            stands_in_log(db, version, version.retraction_entry, &hash).await?
-        }
-        None => version.retracted_at.is_none(),
-    };
-    Ok(Integrity { content_sha256, holds, retraction_holds })
+    let found = check_all(db, std::slice::from_ref(version)).await?;
+    Ok(found.into_iter().next().context("one answer for each version")?)
+}
+
+/// As [`check`], for several, in their order.
+pub async fn check_all(db: &mut PgConnection, versions: &[Version]) -> Result<Vec<Integrity>> {
+    let entries: Vec<i64> =
+        versions.iter().flat_map(|v| [v.ledger_entry, v.retraction_entry]).flatten().collect();
+    let leaves: HashMap<i64, Value> = store::list_leaves(db, &entries)
+        .await?
+        .into_iter()
+        .map(|(id, bytes)| (id, serde_json::from_slice(&bytes).unwrap_or_default()))
+        .collect();
+    let leaf = |entry: Option<i64>| entry.and_then(|id| leaves.get(&id));
+    versions
+        .iter()
+        .map(|version| {
+            let content_sha256 = model::sha256(&version.document())?;
+            let retraction_holds = match version.retraction_entry {
+                Some(entry) => {
+                    let hash = model::sha256(&version.retraction())?;
+                    leaf(Some(entry)).is_some_and(|l| commits(l, version, &hash))
+                }
+                None => version.retracted_at.is_none(),
+            };
+            let holds = leaf(version.ledger_entry).is_some_and(|l| commits(l, version, &content_sha256));
+            Ok(Integrity { content_sha256, holds, retraction_holds })
+        })
+        .collect()
 }
 
 /// Whether the leaf is this version's and commits to this hash.
-async fn stands_in_log(
-    db: &mut PgConnection,
-    version: &Version,
-    entry: Option<i64>,
-    hash: &[u8; 32],
-) -> Result<bool> {
-    let Some(entry) = entry else { return Ok(false) };
-    let Some(bytes) = store::find_leaf(db, entry).await? else { return Ok(false) };
-    let leaf: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    Ok(leaf["t"] == "notice"
+fn commits(leaf: &Value, version: &Version, hash: &[u8; 32]) -> bool {
+    leaf["t"] == "notice"
         && leaf["notice"] == version.notice_id.to_string()
         && leaf["version"] == version.number.to_string()
-        && leaf["content"] == URL_SAFE_NO_PAD.encode(hash))
+        && leaf["content"] == URL_SAFE_NO_PAD.encode(hash)
 }

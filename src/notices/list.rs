@@ -1,19 +1,24 @@
 //! All notices, sorted by what the reader has to do about them; and the count in the navigation.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::actions::acknowledge;
+use super::integrity;
 use super::laws::Kind;
-use super::model::{self, Number};
+use super::model::{self, Number, Text, Version};
+use super::questions::Asked;
 use super::reader::{Reader, Standing, choose_language, standing};
 use super::show::accept;
-use super::store::questions;
-use super::store::reading::{self, HeadRow, TitleRow};
+use super::store::reading::{self, HeadRow, ReceiptRow};
+use super::store::{self, questions};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::identity;
@@ -29,6 +34,8 @@ struct Row {
     /// A correction newer than what the reader acknowledged.
     correction: bool,
     versions: usize,
+    /// What stands here isn't what the log holds.
+    broken: bool,
 }
 
 impl Row {
@@ -63,6 +70,7 @@ struct ListPage {
     reader_is_worker: bool,
     /// That wait for HR; for those who answer or may see them.
     open_questions: Option<i64>,
+    own_questions: Vec<Asked>,
 }
 
 const SECTIONS: [(&str, &str, &str); 5] = [
@@ -87,11 +95,85 @@ fn section(row: &Row) -> usize {
     }
 }
 
-fn title<'a>(titles: &'a [TitleRow], version: Uuid, accept: &str) -> Option<&'a TitleRow> {
-    let own: Vec<&TitleRow> = titles.iter().filter(|t| t.version_id == version).collect();
-    let there_are: Vec<&str> = own.iter().map(|t| t.language.as_str()).collect();
-    let chosen = choose_language(&there_are, None, accept).language;
-    own.into_iter().find(|t| t.language == chosen)
+/// In the reader's language.
+fn words<'a>(version: &'a Version, accept: &str) -> Option<&'a Text> {
+    let there_are: Vec<&str> = version.texts.iter().map(|t| t.language.as_str()).collect();
+    version.text(&choose_language(&there_are, None, accept).language)
+}
+
+/// What the list is made of.
+struct Shelf {
+    /// Of every notice the newest version, with its texts and whether they fit the log.
+    newest: Vec<(HeadRow, Version, bool)>,
+    heads: Vec<HeadRow>,
+    receipts: Vec<ReceiptRow>,
+    reader: Reader,
+}
+
+impl Shelf {
+    async fn load(db: &mut PgConnection, viewer: &Viewer) -> Result<Self> {
+        let heads = reading::list_heads(db, None).await?;
+        let mut versions = store::list_visible(db).await?;
+        let newest = heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]);
+        let newest: Vec<HeadRow> = newest.cloned().collect();
+        versions.retain(|v| newest.iter().any(|h| h.version_id == v.id));
+        let found = integrity::check_all(db, &versions).await?;
+        let mut versions: HashMap<Uuid, (Version, bool)> =
+            versions.into_iter().zip(found).map(|(v, i)| (v.id, (v, i.is_whole()))).collect();
+        let newest = newest.into_iter().filter_map(|head| {
+            let (version, whole) = versions.remove(&head.version_id)?;
+            Some((head, version, whole))
+        });
+        let person = identity::find_person(db, viewer.person_id).await?.ok_or(Error::NotFound)?;
+        Ok(Shelf {
+            newest: newest.collect(),
+            heads,
+            receipts: reading::list_receipts(db, viewer.person_id, None).await?,
+            reader: Reader::of(&person),
+        })
+    }
+
+    /// Versions that this list brings to the reader for the first time.
+    fn undelivered(&self) -> Vec<Uuid> {
+        let had = |h: &HeadRow| {
+            self.receipts.iter().any(|r| r.notice_id == h.notice_id && r.number() == h.number())
+        };
+        let heads = self.newest.iter().map(|(head, _, _)| head);
+        let fresh = heads.filter(|h| !h.retracted && self.reader.is_concerned(h) && !had(h));
+        fresh.map(|h| h.version_id).collect()
+    }
+
+    fn row(&self, head: &HeadRow, version: &Version, whole: bool, accept: &str) -> Row {
+        let own: Vec<ReceiptRow> =
+            self.receipts.iter().filter(|r| r.notice_id == head.notice_id).cloned().collect();
+        let text = words(version, accept);
+        let opened = own.iter().any(|r| r.number() == head.number() && r.viewed_at.is_some());
+        Row {
+            title: text.map_or_else(String::new, |t| t.title.clone()),
+            language: text.map_or_else(|| "en".into(), |t| t.language.clone()),
+            standing: standing(&self.reader, head, &own),
+            correction: head.is_editorial() && !opened,
+            versions: self.heads.iter().filter(|h| h.notice_id == head.notice_id).count(),
+            broken: !whole,
+            head: head.clone(),
+        }
+    }
+
+    fn sections(&self, accept: &str) -> Vec<Section> {
+        let mut sections: Vec<Section> = SECTIONS
+            .iter()
+            .map(|(id, title, about)| Section { id, title, about, rows: Vec::new() })
+            .collect();
+        for (head, version, whole) in &self.newest {
+            let row = self.row(head, version, *whole, accept);
+            sections[section(&row)].rows.push(row);
+        }
+        for section in &mut sections {
+            section.rows.sort_by_key(|r| std::cmp::Reverse(r.head.published_at));
+        }
+        sections.retain(|s| !s.rows.is_empty());
+        sections
+    }
 }
 
 pub async fn list(
@@ -101,43 +183,25 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let heads = reading::list_heads(&mut db, None).await?;
-    let newest: Vec<&HeadRow> =
-        heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]).collect();
-    let ids: Vec<Uuid> = newest.iter().map(|h| h.version_id).collect();
-    let titles = reading::list_titles(&mut db, &ids).await?;
-    let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
-    let receipts = reading::list_receipts(&mut db, viewer.person_id, None).await?;
+    let shelf = Shelf::load(&mut db, &viewer).await?;
     let open_questions = match page.is_publisher() || page.is_representative() {
         true => Some(questions::count_open(&mut db, page.is_publisher()).await?),
         false => None,
     };
+    let mut own_questions = Asked::load(&mut db, &viewer, None).await?;
+    own_questions.retain(|q| q.row.own && q.row.text.is_some());
     drop(db);
-    let reader = Reader::of(&person);
-    let concerned: Vec<Uuid> =
-        newest.iter().filter(|h| !h.retracted && reader.is_concerned(h)).map(|h| h.version_id).collect();
-    acknowledge::deliver(&state, reader.id, &concerned).await?;
-    let mut sections: Vec<Section> =
-        SECTIONS.iter().map(|(id, title, about)| Section { id, title, about, rows: Vec::new() }).collect();
-    for head in newest {
-        let own: Vec<_> = receipts.iter().filter(|r| r.notice_id == head.notice_id).cloned().collect();
-        let found = title(&titles, head.version_id, accept(&headers));
-        let row = Row {
-            title: found.map_or_else(String::new, |t| t.title.clone()),
-            language: found.map_or_else(|| "en".into(), |t| t.language.clone()),
-            standing: standing(&reader, head, &own),
-            correction: head.is_editorial()
-                && !own.iter().any(|r| r.minor == head.minor && r.viewed_at.is_some()),
-            versions: heads.iter().filter(|h| h.notice_id == head.notice_id).count(),
-            head: head.clone(),
-        };
-        sections[section(&row)].rows.push(row);
+    let undelivered = shelf.undelivered();
+    if !undelivered.is_empty() {
+        acknowledge::deliver(&state, viewer.person_id, &undelivered).await?;
     }
-    for section in &mut sections {
-        section.rows.sort_by_key(|r| std::cmp::Reverse(r.head.published_at));
-    }
-    sections.retain(|s| !s.rows.is_empty());
-    html(&ListPage { page, sections, reader_is_worker: reader.is_worker, open_questions })
+    html(&ListPage {
+        page,
+        sections: shelf.sections(accept(&headers)),
+        reader_is_worker: shelf.reader.is_worker,
+        open_questions,
+        own_questions,
+    })
 }
 
 /// Counts what waits for the worker who asks for a page, for the navigation. A page without the count is

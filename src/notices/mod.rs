@@ -43,6 +43,9 @@ pub use life::{State, Step};
 pub use list::count_unread;
 pub use model::{ChangeClass, Covered, CoveredField, Number, Text, Version};
 
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+
 use crate::app::AppState;
 use crate::web::{Access, Role, Routes};
 
@@ -74,6 +77,11 @@ fn reading_routes() -> Routes {
         .get("/notices.atom", Access::Public, feed::show)
 }
 
+/// Room for the longest texts in every language, as a browser encodes them.
+fn large() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(4 * 1024 * 1024)
+}
+
 /// What publishers write, and representatives answer.
 fn publishing_routes() -> Routes {
     Routes::new()
@@ -84,14 +92,14 @@ fn publishing_routes() -> Routes {
         .post("/publishing/{id}/change", PUBLISHER, desk::change)
         .post("/publishing/{id}/correct", PUBLISHER, desk::correct)
         .get("/publishing/versions/{id}", CONSULTED, version::show)
-        .post("/publishing/versions/{id}", PUBLISHER, edit::save)
+        .post("/publishing/versions/{id}", PUBLISHER, edit::save.layer(large()))
         .post("/publishing/versions/{id}/answer", REPRESENTATIVE, review::answer)
         .post("/publishing/versions/{id}/approve", PUBLISHER, review::approve)
-        .post("/publishing/versions/{id}/autosave", PUBLISHER, edit::autosave)
+        .post("/publishing/versions/{id}/autosave", PUBLISHER, edit::autosave.layer(large()))
         .post("/publishing/versions/{id}/delete", PUBLISHER, review::delete)
         .post("/publishing/versions/{id}/discard", PUBLISHER, review::discard)
         .get("/publishing/versions/{id}/edit", PUBLISHER, edit::edit)
-        .post("/publishing/versions/{id}/preview", PUBLISHER, edit::preview)
+        .post("/publishing/versions/{id}/preview", PUBLISHER, edit::preview.layer(large()))
         .post("/publishing/versions/{id}/publish", PUBLISHER, publish::submit_now)
         .post("/publishing/versions/{id}/retract", PUBLISHER, review::retract)
         .post("/publishing/versions/{id}/return", PUBLISHER, review::return_to_draft)

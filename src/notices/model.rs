@@ -12,7 +12,7 @@ use crate::clock::Time;
 
 /// Characters at most.
 pub const TITLE_LENGTH: usize = 200;
-pub const MARKDOWN_LENGTH: usize = 50_000;
+pub const MARKDOWN_LENGTH: usize = 30_000;
 pub const REASON_LENGTH: usize = 2_000;
 pub const LANGUAGES_AT_MOST: usize = 12;
 

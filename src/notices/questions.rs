@@ -55,6 +55,15 @@ impl Asked {
         lines(self.row.text.as_deref())
     }
 
+    /// Its beginning, for a list.
+    pub fn short(&self) -> String {
+        let text = self.row.text.as_deref().unwrap_or_default();
+        match text.char_indices().nth(120) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        }
+    }
+
     pub fn answer_lines(&self) -> impl Iterator<Item = &str> {
         lines(self.row.answer.as_deref())
     }

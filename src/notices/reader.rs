@@ -109,7 +109,7 @@ pub fn standing(reader: &Reader, newest: &HeadRow, receipts: &[ReceiptRow]) -> S
 /// The newest version of a notice that the person has acknowledged.
 pub fn last_acknowledged(notice: Uuid, receipts: &[ReceiptRow]) -> Option<Number> {
     let acknowledged = receipts.iter().filter(|r| r.notice_id == notice && r.acknowledged_at.is_some());
-    acknowledged.map(|r| Number { major: r.major, minor: r.minor }).max()
+    acknowledged.map(ReceiptRow::number).max()
 }
 
 /// The language to read in.

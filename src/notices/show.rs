@@ -34,6 +34,10 @@ pub struct ShowQuery {
     pub language: Option<String>,
 }
 
+/// Who may read a question.
+const WHO: [(&str, &str); 2] =
+    [("everybody", "Everybody who signs in here; your name isn’t shown"), ("hr", "HR and you alone")];
+
 /// What the reader sees, and the newest version beside it.
 pub struct Reading {
     pub heads: Vec<HeadRow>,
@@ -204,6 +208,30 @@ fn earlier<'a>(it: &'a Reading, receipts: &[ReceiptRow]) -> Option<(&'a HeadRow,
     }
 }
 
+/// What changed up to the version on the page, and whether it is since the one that the reader acknowledged.
+async fn changes(
+    db: &mut PgConnection,
+    page: &Page,
+    names: &Names,
+    it: &Reading,
+    receipts: &[ReceiptRow],
+) -> Result<(Option<Comparison>, bool)> {
+    let Some((head, acknowledged)) = earlier(it, receipts) else { return Ok((None, false)) };
+    let old = store::find_version(db, head.version_id).await?.ok_or(Error::NotFound)?;
+    let whole = integrity::check(db, &old).await?.is_whole();
+    // The whole text follows on this page.
+    let compared = Comparison {
+        with_the_same: false,
+        from_whole: whole,
+        ..compare(page, names, &old, &it.version, &it.heads, &it.text.language)
+    };
+    Ok((Some(compared), acknowledged))
+}
+
+fn declined_because(receipts: &[ReceiptRow], major: i32) -> Option<String> {
+    receipts.iter().filter(|r| r.major == major).find_map(|r| r.decline_reason.clone())
+}
+
 /// The page; after a refused form with what was typed.
 #[expect(clippy::too_many_arguments, reason = "what a page needs, from three handlers")]
 pub async fn render(
@@ -222,39 +250,26 @@ pub async fn render(
     let reader = Reader::of(&person);
     let receipts = reading::list_receipts(&mut db, reader.id, Some(notice)).await?;
     let names = Names::load(&mut db).await?;
-    let old = match earlier(&it, &receipts) {
-        Some((head, acknowledged)) => {
-            store::find_version(&mut db, head.version_id).await?.map(|v| (v, acknowledged))
-        }
-        None => None,
-    };
+    let (changes, since_acknowledged) = changes(&mut db, &page, &names, &it, &receipts).await?;
     let questions = Asked::load(&mut db, viewer, Some(notice)).await?;
     drop(db);
-    if reader.is_worker && it.integrity.is_whole() {
+    let opened = receipts.iter().any(|r| r.number() == it.shown.number() && r.viewed_at.is_some());
+    if reader.is_worker && !opened && it.integrity.is_whole() {
         let (version, language) = (it.shown.version_id, &it.text.language);
         acknowledge::view(state, reader.id, version, language, &it.integrity.content_sha256).await?;
     }
-    let language = it.text.language.clone();
-    let pair = |id: &str, words: &str| (id.to_owned(), words.to_owned());
     let shown = ShowPage {
         form,
         html: it.html(),
         audience: names.audience(&it.version.jurisdictions, &it.version.departments),
         standing: standing(&reader, it.newest(), &receipts),
-        decline_reason: receipts.iter().find_map(|r| r.decline_reason.clone()),
-        since_acknowledged: old.as_ref().is_some_and(|(_, acknowledged)| *acknowledged),
-        // The whole text follows on this page.
-        changes: old.map(|(old, _)| Comparison {
-            with_the_same: false,
-            ..compare(&page, &names, &old, &it.version, &it.heads, &language)
-        }),
+        decline_reason: declined_because(&receipts, it.newest().major),
+        since_acknowledged,
+        changes,
         proof_law: it.newest().proof_demanded(&reader),
         questions,
-        who: vec![
-            pair("everybody", "Everybody who signs in here; your name isn’t shown"),
-            pair("hr", "HR and you alone"),
-        ],
-        name: vec![pair("yes", "Show my name beside the question")],
+        who: WHO.map(|(id, words)| (id.to_owned(), words.to_owned())).into(),
+        name: vec![("yes".to_owned(), "Show my name beside the question".to_owned())],
         it,
         page,
     };

@@ -170,7 +170,7 @@ pub async fn render(
     let pair = |id: &str, words: &str| (id.to_owned(), words.to_owned());
     let names = departments.iter().filter(|(id, _)| version.departments.contains(id));
     let missing = match version.state {
-        State::Draft => checks::obstacles(kind, &version.texts, &table),
+        State::Draft => actions::missing(&version, &table)?,
         _ => FieldErrors::default(),
     };
     let shown = VersionPage {

@@ -2,6 +2,7 @@
 
 mod axe;
 mod chromium;
+mod editor;
 mod keyboard;
 mod links;
 mod network;

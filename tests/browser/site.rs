@@ -72,6 +72,7 @@ impl Site {
         ];
         let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value)).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
+        // Each site's database is new, and so is the folder of its log's keys.
         config.data_dir = fresh_folder();
         change(&mut config);
         let base = config.base_url.clone();

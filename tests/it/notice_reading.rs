@@ -310,8 +310,12 @@ async fn a_text_edited_in_the_database_is_never_shown_as_published() {
         page.select("#answer form").is_empty()
             && page.select(".chip--bad").contains(&"Doesn’t fit".to_owned())
     );
-    let board = room.app.visitor().get(&format!("/board/{}", v.notice_id)).await.assert_status(200);
+    let visitor = room.app.visitor();
+    let board = visitor.get(&format!("/board/{}", v.notice_id)).await.assert_status(200);
     assert_eq!(board.select(".banner--error .banner__title"), ["This is not the text that was published"]);
+    let feed = visitor.get("/notices.atom").await.body;
+    assert!(!feed.contains("300 days") && feed.contains("isn’t what was published"));
+    assert!(room.worker.get("/notices").await.select(".notices__item")[0].contains("Doesn’t fit the log"));
     let content = page.select(".mono").pop().unwrap();
     let fields = [("version_id", &*v.id.to_string()), ("shown_language", "en"), ("content", &*content)];
     room.worker.post(&format!("{}/acknowledge", path(&v)), &fields).await.assert_status(409);

@@ -1,8 +1,11 @@
 //! Writing, reviewing and publishing notices, through HTTP as the people who do it.
 
+use std::time::Duration;
+
 use daylight::clock::Time;
+use daylight::ledger::proof::verify::{Against, Outcome, verify_export};
 use daylight::notices::{self, actions};
-use daylight::web::Role;
+use daylight::web::{Role, Viewer};
 use uuid::Uuid;
 
 use crate::support::declaration::{COMPLETE, but};
@@ -67,6 +70,26 @@ impl Room {
         ];
         let kept = complete.into_iter().filter(|(name, _)| !changes.iter().any(|(n, _)| n == name));
         kept.chain(changes.iter().copied()).collect()
+    }
+
+    /// A proposed processing for another place; its id.
+    async fn declared_for(&self, place: &str) -> String {
+        let reply = self.publisher.post("/register", &but(&[("jurisdictions", place)])).await;
+        let path = reply.assert_status(303).location().split('?').next().unwrap().to_owned();
+        self.publisher.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
+        path.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// The publisher, for calling an action without a page.
+    fn viewer(&self) -> Viewer {
+        Viewer {
+            person_id: self.publisher.id(),
+            session_id: Uuid::nil(),
+            name: "Publisher".into(),
+            roles: vec![Role::Publisher],
+            time_zone: jiff::tz::TimeZone::UTC,
+            signed_in_at: self.app.state.clock.now(),
+        }
     }
 
     async fn revision(&self, path: &str) -> String {
@@ -327,6 +350,12 @@ async fn a_stale_autosave_is_refused_and_nothing_is_lost() {
     assert_eq!(wrong.json()["detail"], "Choose from the list.");
     let old = [("revision", "1")];
     room.publisher.post(&format!("{path}/submit"), &old).await.assert_status(409);
+
+    // Nor when it was submitted while somebody was writing.
+    room.submit(&path).await;
+    let late = room.save(&path, &[("title-en", "Late")]).await.assert_status(409);
+    assert_eq!(late.attributes("#title-en", "value"), ["Late"]);
+    assert!(late.select("#newest")[0].contains("no draft any more"));
 }
 
 #[tokio::test]
@@ -386,13 +415,22 @@ async fn a_second_person_reviews_where_that_is_set() {
     room.step_as(&room.second, &other, "", &form).await.assert_status(303);
     room.submit(&other).await;
     room.step_as(&room.second, &other, "/approve", &approve).await.assert_status(409);
+
+    // Nor does setting it aside make anybody's own words somebody else's.
+    let aside = [("discard_reason", "Anew")];
+    let anew = room.step_as(&room.second, &path, "/discard", &aside).await.assert_status(303);
+    let copy = anew.location().split_once("/edit").unwrap().0.to_owned();
+    room.submit(&copy).await;
+    room.step(&copy, "/approve", &approve).await.assert_status(409);
 }
 
 #[tokio::test]
 async fn in_germany_nothing_is_approved_without_the_works_council() {
     let room = Room::new().await;
+    let processing = room.declared_for("DE").await;
+    let covered = ("processings", processing.as_str());
     let path = room.begin("gdpr-13").await;
-    room.save(&path, &[("jurisdictions", "DE")]).await.assert_status(303);
+    room.save(&path, &[("jurisdictions", "DE"), covered]).await.assert_status(303);
     room.submit(&path).await;
     let approve = [("approve_confirm", "yes")];
     let refused = room.step(&path, "/approve", &approve).await.assert_status(409);
@@ -408,7 +446,7 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
 
     // A yes is for exactly this text.
     room.step(&path, "/return", &[]).await.assert_status(303);
-    let other = [("jurisdictions", "DE"), ("title-en", "Another title")];
+    let other = [("jurisdictions", "DE"), covered, ("title-en", "Another title")];
     room.save(&path, &other).await.assert_status(303);
     room.step(&path, "/delete", &[("delete_confirm", "yes")]).await.assert_status(409);
     room.submit(&path).await;
@@ -419,6 +457,11 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
     // In France any answer will do.
     let france = room.begin("gdpr-13").await;
     room.save(&france, &[("jurisdictions", "FR")]).await.assert_status(303);
+    let refused = room.step(&france, "/submit", &[]).await.assert_status(422);
+    assert!(refused.select("#missing")[0].contains("is declared for European Union, which isn’t ticked"));
+    let processing = room.declared_for("FR").await;
+    let covered = ("processings", processing.as_str());
+    room.save(&france, &[("jurisdictions", "FR"), covered]).await.assert_status(303);
     room.submit(&france).await;
     room.step(&france, "/approve", &approve).await.assert_status(409);
     room.step_as(&room.representative, &france, "/answer", &objection).await.assert_status(303);
@@ -428,7 +471,8 @@ async fn in_germany_nothing_is_approved_without_the_works_council() {
 #[tokio::test]
 async fn in_new_south_wales_people_are_told_fourteen_days_before() {
     let room = Room::new().await;
-    let path = room.approved(&[("jurisdictions", "AU-NSW")]).await;
+    let processing = room.declared_for("AU-NSW").await;
+    let path = room.approved(&[("jurisdictions", "AU-NSW"), ("processings", processing.as_str())]).await;
     let page = room.publisher.get(&format!("{path}/schedule")).await.assert_status(200);
     let rule = &page.select("#rule")[0];
     assert!(rule.contains("14 days") && rule.contains("16 Nov 2026, 09:00"), "{rule}");
@@ -472,8 +516,8 @@ async fn a_correction_is_of_words_only() {
     let because = ("reason", "Better words");
     let unchanged = room.save(&correction, &[because]).await.assert_status(303);
     assert!(unchanged.location().contains("notice-saved"));
-    let refused = room.step(&correction, "/submit", &[]).await.assert_status(422);
-    assert_eq!(refused.select(".error-summary a").len(), 1, "nothing differs");
+    let refused = room.step(&correction, "/submit", &[]).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("Nothing differs from version 1.0"));
     for change in
         [("jurisdictions", "GB"), ("processings", ""), ("acknowledgement_wanted", ""), ("title-en", "Fine")]
     {
@@ -597,7 +641,8 @@ async fn what_is_scheduled_is_published_at_its_time_and_not_before() {
 #[tokio::test]
 async fn a_late_publication_keeps_the_days_that_the_law_gives() {
     let room = Room::new().await;
-    let path = room.approved(&[("jurisdictions", "AU-NSW")]).await;
+    let processing = room.declared_for("AU-NSW").await;
+    let path = room.approved(&[("jurisdictions", "AU-NSW"), ("processings", processing.as_str())]).await;
     let plan = [
         ("later_confirm", "yes"),
         ("time_zone", "UTC"),
@@ -667,4 +712,75 @@ async fn where_the_law_wants_an_acknowledgement_it_is_no_choice() {
         .await
         .unwrap();
     assert!(wanted);
+}
+
+#[tokio::test]
+async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
+    let room = Room::new().await;
+    let path = room.approved(&[]).await;
+    let state = &room.app.state;
+    let viewer = room.viewer();
+    let (mut cut, mut wait) = (0, Duration::ZERO);
+    loop {
+        let seen = room.revision(&path).await.parse().unwrap();
+        let publication = actions::publish_now(state, &viewer, id_of(&path), seen, None, "UTC");
+        let whole = tokio::time::timeout(wait, publication).await;
+        let told = room.app.count("notice_version v join ledger_entry e on e.id = v.ledger_entry").await;
+        let entries =
+            room.app.count("ledger_entry where convert_from(bytes, 'utf8') like '%\"t\":\"notice\"%'").await;
+        assert_eq!(told, entries, "state and leaf stand together or not at all");
+        assert_eq!(room.state(&path).await, if entries == 1 { "published" } else { "approved" });
+        let visible = room.app.count("notice_version_visible").await;
+        assert!(visible <= entries && (whole.is_err() || visible == 1));
+        // What the next start does.
+        state.ledger.settle().await.unwrap();
+        assert_eq!(room.app.count("notice_version_visible").await, entries);
+        let export = room.app.visitor().get("/log/export").await.assert_status(200).body;
+        let report = verify_export(export.as_bytes(), &Against::default()).unwrap();
+        assert!(!report.is_violated(), "{:?}", report.findings);
+        if entries == 1 {
+            break;
+        }
+        cut += 1;
+        wait += Duration::from_micros(400);
+    }
+    assert!(cut > 1, "it was cut off at more than one moment");
+}
+
+#[tokio::test]
+async fn a_notice_edited_by_sql_is_caught() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    let export = || async { room.app.visitor().get("/log/export").await.assert_status(200).body };
+    let report = verify_export(export().await.as_bytes(), &Against::default()).unwrap();
+    assert!(!report.is_violated(), "{:?}", report.findings);
+    let leaf: i64 = sqlx::query_scalar("select leaf_position from notice_version_visible")
+        .fetch_one(&room.app.state.db)
+        .await
+        .unwrap();
+    for statement in [
+        "update notice_version set effective_at = effective_at - interval '1 day'",
+        "update notice_version set field_table = replace(field_table::text, '30 days', '90 days')::jsonb",
+        "update notice_text set markdown = replace(markdown, 'harmful', 'slow')",
+    ] {
+        let mut tx = room.app.state.db.begin().await.unwrap();
+        // Whoever runs the database can switch its triggers off.
+        for table in ["notice_text", "notice_version"] {
+            let off = format!("alter table {table} disable trigger user");
+            sqlx::query(sqlx::AssertSqlSafe(off)).execute(&mut *tx).await.unwrap();
+        }
+        sqlx::query(statement).execute(&mut *tx).await.unwrap();
+        let documents = notices::documents(&mut tx).await.unwrap();
+        let hash = daylight::ledger::document_hash(&documents[0].content).unwrap().to_string();
+        assert_ne!(room.leaves().await[0]["content"], hash, "{statement}");
+        if statement.contains("notice_text") {
+            tx.commit().await.unwrap();
+        } else {
+            tx.rollback().await.unwrap();
+        }
+    }
+    let report = verify_export(export().await.as_bytes(), &Against::default()).unwrap();
+    let violated: Vec<_> = report.findings.iter().filter(|f| f.outcome == Outcome::Violated).collect();
+    assert_eq!(violated.iter().map(|f| f.leaf).collect::<Vec<_>>(), [Some(leaf as u64)], "{violated:?}");
+    assert_eq!(room.state(&path).await, "published");
 }

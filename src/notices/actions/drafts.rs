@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{STALE, allow, coverable, kind_of, lock, not_now, publisher};
+use super::{allow, coverable, kind_of, lock, not_now, publisher};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
@@ -153,7 +153,7 @@ pub(super) fn copy(state: &AppState, viewer: &Viewer, base: &Version) -> Version
 pub async fn save(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, edit: &Edit) -> Result<i32> {
     publisher(viewer)?;
     let mut tx = state.db.begin().await?;
-    let mut version = lock(&mut tx, id, seen).await.map_err(stale_on_state)?;
+    let mut version = lock(&mut tx, id, seen).await?;
     allow(&version, Step::Save)?;
     apply(&mut tx, &mut version, edit).await?;
     version.revision += 1;
@@ -163,13 +163,6 @@ pub async fn save(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, edit: 
     store::update_draft(&mut tx, &version, super::now_for(state, &version)).await?;
     tx.commit().await?;
     Ok(version.revision)
-}
-
-fn stale_on_state(error: Error) -> Error {
-    match error {
-        Error::Conflict(_) => Error::conflict(STALE),
-        other => other,
-    }
 }
 
 /// The draft as it would be saved, for the preview; nothing is stored.

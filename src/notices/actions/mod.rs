@@ -13,7 +13,7 @@ mod schedule;
 
 pub use drafts::{Edit, change, correct, create, delete_draft, preview, save};
 pub use publish::{publish_due, publish_now, retract};
-pub use review::{answer, approve, obstacle, return_to_draft, standing_answer, submit};
+pub use review::{answer, approve, missing, obstacle, return_to_draft, standing_answer, submit};
 pub use schedule::{Times, check_times, discard, schedule, unschedule, whole_minute};
 
 use sqlx::PgConnection;

@@ -9,6 +9,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::notices::life::Step;
 use crate::notices::model::{ChangeClass, Covered, Version, sha256};
 use crate::notices::{checks, fields, store};
+use crate::register::Jurisdiction;
 use crate::web::{Role, Viewer};
 
 /// Puts a draft before reviewers and representatives: its content stands still from now on.
@@ -18,7 +19,7 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32) -> R
     let mut version = lock(&mut tx, id, seen).await?;
     allow(&version, Step::Submit)?;
     let table = table_now(&mut tx, &version.processings).await?;
-    check_complete(&version, &table)?;
+    missing(&version, &table)?.into_result()?;
     check_against_former(&mut tx, &version, &table).await?;
     version.field_table = Some(table.clone());
     let body = version.body();
@@ -28,7 +29,8 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32) -> R
     Ok(())
 }
 
-fn check_complete(version: &Version, table: &[Covered]) -> Result<()> {
+/// What a draft lacks before it can be submitted; fields are named as in the form.
+pub fn missing(version: &Version, table: &[Covered]) -> Result<FieldErrors> {
     let kind = kind_of(version)?;
     let mut errors = FieldErrors::default();
     if version.jurisdictions.is_empty() {
@@ -38,13 +40,27 @@ fn check_complete(version: &Version, table: &[Covered]) -> Result<()> {
     if table.len() < version.processings.len() {
         errors.add("processings", "Something that this covers has ended. Untick it.");
     }
+    let places: Vec<&str> = version
+        .jurisdictions
+        .iter()
+        .filter_map(|code| Jurisdiction::find(code))
+        .map(|place| place.name.as_str())
+        .collect();
+    for covered in table {
+        // Nobody who reads the notice would be covered by it.
+        let declared = covered.field("jurisdictions").unwrap_or("");
+        if !declared.is_empty() && !places.is_empty() && !declared.split(", ").any(|p| places.contains(&p)) {
+            let words = format!("“{}” is declared for {declared}, which isn’t ticked.", covered.name);
+            errors.add("processings", words);
+        }
+    }
     if version.supersedes.is_some() && version.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
         errors.add("reason", "Say why this version differs from the one before.");
     }
     for error in checks::obstacles(kind, &version.texts, table).iter() {
         errors.add(error.field.clone(), error.message.clone());
     }
-    errors.into_result()
+    Ok(errors)
 }
 
 /// A new version says something new; a correction says the same in other words.
@@ -66,7 +82,7 @@ async fn check_against_former(db: &mut PgConnection, version: &Version, table: &
         && changes.is_empty();
     // What was retracted may be published again as it was.
     if same && former.retracted_at.is_none() {
-        return Err(Error::invalid("required", format!("Nothing differs from version {number}.")));
+        return Err(Error::conflict(format!("Nothing differs from version {number}.")));
     }
     Ok(())
 }

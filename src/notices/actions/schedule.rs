@@ -109,7 +109,9 @@ pub async fn discard(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, rea
     let version = lock(&mut tx, id, seen).await?;
     allow(&version, Step::Discard)?;
     store::retract(&mut tx, id, reason, None, super::now_for(state, &version)).await?;
-    let draft = super::drafts::copy(state, viewer, &version);
+    let mut draft = super::drafts::copy(state, viewer, &version);
+    // Their words go on in the copy: they don't review it.
+    draft.authors.extend(version.authors.iter().filter(|id| **id != viewer.person_id));
     store::insert_draft(&mut tx, &draft).await?;
     tx.commit().await?;
     Ok(draft.id)

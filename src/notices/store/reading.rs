@@ -4,6 +4,7 @@ use sqlx::{PgConnection, Result};
 use uuid::Uuid;
 
 use crate::clock::Time;
+use crate::notices::model::Number;
 
 /// A published version as lists need it: without its texts.
 #[derive(Debug, Clone)]
@@ -65,11 +66,15 @@ pub async fn list_titles(db: &mut PgConnection, versions: &[Uuid]) -> Result<Vec
     .await
 }
 
-/// The bytes of an entry of the log.
-pub async fn find_leaf(db: &mut PgConnection, entry: i64) -> Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!("select bytes from ledger_entry where id = $1 and position is not null", entry)
-        .fetch_optional(db)
-        .await
+/// Entries that are in the log, with their bytes.
+pub async fn list_leaves(db: &mut PgConnection, entries: &[i64]) -> Result<Vec<(i64, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        "select id, bytes from ledger_entry where id = any ($1) and position is not null",
+        entries,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|r| (r.id, r.bytes)).collect())
 }
 
 /// What one person has done about one version.
@@ -82,6 +87,12 @@ pub struct ReceiptRow {
     pub acknowledged_at: Option<Time>,
     pub declined_at: Option<Time>,
     pub decline_reason: Option<String>,
+}
+
+impl ReceiptRow {
+    pub fn number(&self) -> Number {
+        Number { major: self.major, minor: self.minor }
+    }
 }
 
 pub async fn list_receipts(
