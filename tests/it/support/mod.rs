@@ -10,6 +10,7 @@ pub mod content;
 pub mod database;
 pub mod declaration;
 pub mod logs;
+pub mod python;
 pub mod smtp;
 
 use std::collections::BTreeMap;
