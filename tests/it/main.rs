@@ -15,3 +15,4 @@ mod register;
 mod reports;
 mod serving;
 mod support;
+mod verifier;

@@ -12,6 +12,7 @@ pub mod declaration;
 pub mod logs;
 pub mod python;
 pub mod smtp;
+pub mod transparency;
 
 use std::collections::BTreeMap;
 
