@@ -49,8 +49,8 @@ def bits(folder):
         for member in value:
             spoiled = copy.deepcopy(whole)
             text = leaf.decode()
-            start = text.index(json.dumps(member, ensure_ascii=False) + ":") + len(member.encode("utf-8")) + 3
-            start = len(leaf.decode()[:start]) if member.isascii() else text.index(":", text.index(member)) + 1
+            token = json.dumps(member, ensure_ascii=False) + ":"
+            start = text.index(token) + len(token)
             start += text[start] == '"'
             spoiled["leaves"][index] = flipped(text, start).encode()
             name = member if member.isascii() else f"member-{ord(member[0]):x}"
