@@ -21,7 +21,7 @@ use crate::collection::Intake;
 use crate::config::Config;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, outbox, register, site};
+use crate::{audit, collection, identity, ledger, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,6 +51,7 @@ fn all_routes() -> Routes {
         .merge(register::routes())
         .merge(collection::routes())
         .merge(outbox::routes())
+        .merge(ledger::routes())
         .merge(site::routes())
 }
 

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod error;
 pub mod gateways;
 pub mod identity;
+pub mod ledger;
 pub mod outbox;
 pub mod register;
 pub mod server;

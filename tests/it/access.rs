@@ -23,6 +23,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/categories", "s"),
     ("GET", "/healthz", "p"),
     ("GET", "/link/{token}", "p"),
+    ("GET", "/log/verify", "p"),
     ("GET", "/me/access-log", "s"),
     ("GET", "/me/account", "s"),
     ("GET", "/me/collection", "w"),

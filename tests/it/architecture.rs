@@ -11,6 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["identity"],
     &["outbox"],
     &["audit"],
+    &["ledger"],
     &["web"],
     &["database"],
     &["config", "error", "clock"],
@@ -18,7 +19,7 @@ const LEVELS: &[&[&str]] = &[
 
 /// The levels whose rooms may name each other: features without circles, and the ground.
 const FEATURES: usize = 2;
-const GROUND: usize = 8;
+const GROUND: usize = 9;
 
 /// Everybody may name the application's state, which is what handlers share; only it names everybody.
 const FREE: &str = "app";

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use daylight::ledger;
+use daylight::web::Role;
+use sha2::{Digest, Sha256};
+
+use crate::support::TestApp;
 use crate::support::python;
 use crate::support::transparency::{cases, succeed};
 
@@ -66,4 +71,35 @@ fn its_command_line_says_what_it_found() {
     assert!(code == Some(1) && said.ends_with("VIOLATED at leaf 3\n"), "{code:?}: {said}");
     let (code, said) = run(&["export", "no-such-file.export"]);
     assert!(code == Some(2) && said.starts_with("UNREADABLE"), "{code:?}: {said}");
+}
+
+/// Its script has no nonce, so that everybody gets the same bytes and can compare their hash.
+#[tokio::test]
+async fn the_page_is_the_same_for_everybody_and_has_a_policy_of_its_own() {
+    let test = TestApp::new().await;
+    let (visitor, worker) = (test.visitor(), test.actor(Role::Worker).await);
+    let mut pages = Vec::new();
+    for actor in [visitor, worker] {
+        let page = actor.get("/log/verify").await.assert_status(200);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("content-disposition"), "inline; filename=\"daylight-verify.html\"");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        let policy = page.header("content-security-policy");
+        let sources: Vec<&str> = policy.split("; ").collect();
+        assert_eq!(sources[0], "default-src 'none'");
+        assert!(
+            sources[1].starts_with("script-src 'sha256-") && sources[2].starts_with("style-src 'sha256-")
+        );
+        let rest = ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
+        assert_eq!(sources[3..], rest, "nothing else is allowed");
+        // What the file says of itself is what the server says of it.
+        assert!(page.body.contains(&format!("content=\"{}\"", sources[..5].join("; "))), "{policy}");
+        pages.push(page.body);
+    }
+    assert_eq!(pages[0], pages[1]);
+    let hash: String = Sha256::digest(&pages[0]).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash, ledger::verifier_sha256());
+    // Every other page keeps its nonce.
+    let other = test.visitor().get("/about").await;
+    assert!(other.header("content-security-policy").contains("'nonce-"));
 }
