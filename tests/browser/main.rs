@@ -15,4 +15,5 @@ mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tab;
+mod verify;
 mod worker;
