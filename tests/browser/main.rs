@@ -6,6 +6,7 @@ mod editor;
 mod keyboard;
 mod links;
 mod network;
+mod notice;
 mod pages;
 mod plain;
 mod print;
