@@ -6,6 +6,7 @@ mod editor;
 mod keyboard;
 mod links;
 mod network;
+mod notice;
 mod notices;
 mod pages;
 mod plain;
