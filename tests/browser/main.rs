@@ -7,7 +7,6 @@ mod keyboard;
 mod links;
 mod network;
 mod notice;
-mod notices;
 mod pages;
 mod plain;
 mod print;

@@ -2,6 +2,9 @@
 
 use daylight::clock::Time;
 use daylight::identity::{self, NewPerson};
+use daylight::ledger::proof::policy::Policy;
+use daylight::ledger::proof::tlog_proof::TlogProof;
+use daylight::ledger::proof::verify::verify_proof;
 use daylight::register::{self, Category, ProcessingContent, Purpose};
 use daylight::web::{Role, Viewer};
 use jiff::tz::TimeZone;
@@ -92,6 +95,11 @@ async fn acknowledge(worker: &Tab) {
     worker.wait(told).await;
 }
 
+/// What an address answers to the tab's session.
+async fn fetched(tab: &Tab, path: &str) -> String {
+    tab.eval(&format!("fetch({path:?}).then((r) => r.text())")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_acknowledges_the_second_version_with_its_changes_before_them() {
     let site = Site::start(|_| {}).await;
@@ -141,6 +149,14 @@ async fn a_worker_acknowledges_the_second_version_with_its_changes_before_them()
     }
     acknowledge(&worker).await;
     assert!(worker.text("main").await.contains("Version 2.0"));
+
+    // What they keep proves it offline.
+    let proof: String =
+        worker.eval("document.querySelector('.timeline a[href$=\"/proof\"]').getAttribute('href')").await;
+    let proof: TlogProof = fetched(&worker, &proof).await.parse().expect("a proof");
+    let policy: Policy = fetched(&worker, "/log/policy.txt").await.parse().expect("a policy");
+    let report = verify_proof(&proof, &policy, None).expect("it can be read");
+    assert!(!report.is_violated(), "{report}");
     hr.close().await;
     worker.close().await;
 }
