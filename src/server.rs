@@ -101,6 +101,7 @@ async fn open_state(config: Config, options: PgConnectOptions) -> Result<AppStat
     ledger::policy::witnesses(&config)?;
     let state = AppState::new(config, pool, Clock::system(), Random::system());
     identity::mark_installation(&state).await?;
+    register::enter_backlog(&state).await?;
     Ok(state)
 }
 

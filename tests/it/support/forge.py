@@ -59,6 +59,8 @@ POLICIES = {
     "nested": policy("group press-university any press university\ngroup both all union press-university\n"
                      "quorum both"),
     "stranger": policy(logs=(STRANGER,)),
+    "retired": policy(logs=(FIRST,)),
+    "newest": policy(logs=(SECOND,)),
 }
 
 
@@ -251,6 +253,9 @@ def holding(folder):
     export = write(log.export([1, 256]))
     folder.add("holds-own-policy.export", "without a policy of one's own", export, 0, words=["own word"],
                policy=None)
+    for name in ("retired", "newest"):
+        folder.add(f"holds-{name}.export", f"the policy names the {name} key alone", export, 0,
+                   policy=f"{name}.policy")
     folder.put("at-200.checkpoint", log.checkpoint(200))
     folder.add("holds-since.export", "continues an older checkpoint", export, 0, since="at-200.checkpoint")
     folder.add("holds-old-proof.tlog-proof", "a proof made when the log was smaller", log.proof(7, 100), 0,
