@@ -47,7 +47,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     append(bench, &large.state, &small.state)?;
     for (path, text) in [
         ("/log", "Check it yourself"),
-        ("/log/entries/77", "canonical"),
+        ("/log/entries/77", "exactly as it was signed"),
         ("/log/entries/77/proof", "index 77"),
     ] {
         let [subject, reference] = [large, small].map(|s| Page::new(s.address, path, &[], text));

@@ -1,7 +1,7 @@
 //! `daylight verify`: files in, a report out. No database, no network.
 
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,11 +27,12 @@ impl Verification {
     pub fn run(&self) -> ExitCode {
         match self.reports() {
             Ok(reports) => {
+                let mut out = std::io::stdout().lock();
                 for report in &reports {
-                    match self.json {
-                        true => println!("{}", serde_json::to_string_pretty(report).unwrap_or_default()),
-                        false => println!("{report}"),
-                    }
+                    let json = || serde_json::to_string_pretty(report).unwrap_or_default();
+                    let text = if self.json { json() } else { report.to_string() };
+                    // Whoever closed the pipe has read enough; the exit code says the rest.
+                    let _ = writeln!(out, "{text}");
                 }
                 ExitCode::from(u8::from(reports.iter().any(Report::is_violated)))
             }

@@ -42,6 +42,7 @@ pub fn routes() -> Routes {
         .get("/log/export", Access::Public, api::export_file)
         .get("/log/policy.txt", Access::Public, api::policy_file)
         .get("/log/tile/{*path}", Access::Public, api::tile)
+        .get("/log/verify", Access::Public, verifier::page)
 }
 
 /// An entry, in the order in which entries were handed in; its place in the log is another number.

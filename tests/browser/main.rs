@@ -6,7 +6,7 @@ mod editor;
 mod keyboard;
 mod links;
 mod network;
-mod notice;
+mod notices;
 mod pages;
 mod plain;
 mod print;
@@ -15,4 +15,5 @@ mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tab;
+mod verify;
 mod worker;

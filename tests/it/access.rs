@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/log/export", "p"),
     ("GET", "/log/policy.txt", "p"),
     ("GET", "/log/tile/{*path}", "p"),
+    ("GET", "/log/verify", "p"),
     ("GET", "/me/access-log", "s"),
     ("GET", "/me/account", "s"),
     ("GET", "/me/collection", "w"),

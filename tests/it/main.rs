@@ -20,3 +20,4 @@ mod register;
 mod reports;
 mod serving;
 mod support;
+mod verifier;

@@ -11,6 +11,8 @@ use daylight::clock::Random;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::python;
+
 const PACKAGES: [&str; 2] = ["aw-server==0.12.0", "aw-client==0.5.15"];
 
 /// A real server; killed with all its children when dropped, also by a panic.
@@ -82,28 +84,9 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// ActivityWatch in a virtual environment, made once and kept beside the build.
+/// ActivityWatch in a virtual environment.
 pub fn environment() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    let venv = target.join("activitywatch-venv");
-    let lock = File::create(target.join("activitywatch-venv.lock")).expect("a lock file");
-    lock.lock().expect("another run makes it");
-    let ready = venv.join("ready");
-    let wanted = PACKAGES.join(" ");
-    if read(&ready) == wanted {
-        return venv;
-    }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status();
-    let made = made.expect("this test needs python3 (with its venv module) in PATH");
-    assert!(made.success(), "python3 -m venv failed: is the package python3-venv installed?");
-    let installed = Command::new(venv.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(PACKAGES)
-        .status()
-        .expect("pip runs");
-    assert!(installed.success(), "pip can't install {wanted}");
-    fs::write(&ready, wanted).expect("the mark that it is complete");
-    venv
+    python::environment("activitywatch", &PACKAGES)
 }
 
 /// A folder of this run's own, removed at the end.

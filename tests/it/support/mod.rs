@@ -11,7 +11,9 @@ pub mod database;
 pub mod declaration;
 pub mod logs;
 pub mod notice;
+pub mod python;
 pub mod smtp;
+pub mod transparency;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
