@@ -2,11 +2,11 @@
 //! questions; and all that they must never learn.
 
 use daylight::identity::{self, NewPerson};
-use daylight::notices::Version;
+use daylight::notices::{ChangeClass, Version};
 use daylight::web::Role;
 use uuid::Uuid;
 
-use crate::support::notice::{version, write};
+use crate::support::notice::{next, version, write};
 use crate::support::smtp::Sink;
 use crate::support::{Actor, TestApp, content, logs};
 
@@ -302,6 +302,43 @@ async fn where_a_law_demands_proof_it_is_exported_and_everybody_in_it_knows() {
     let plain = room.version();
     write(&room.app, &plain).await;
     room.publisher.post(&format!("{}/acknowledgements", path(&plain)), &[]).await.assert_status(404);
+}
+
+#[tokio::test]
+async fn whom_an_export_names_is_in_no_count() {
+    let room = Room::new().await;
+    let people = room.workers("Dock", 11).await;
+    let mut v = room.version();
+    v.kind = "ny-52-c".into();
+    v.jurisdictions = vec!["US-NY".into(), "EU".into()];
+    write(&room.app, &v).await;
+    for n in 0..3 {
+        let exported = room.worker(&format!("exported{n}"), Some("Dock"), "US-NY").await;
+        room.answer(exported, &v, "acknowledge", &[]).await;
+    }
+    for person in &people[..2] {
+        room.answer(*person, &v, "acknowledge", &[]).await;
+    }
+    room.tomorrow().await;
+    let row = room.rows(&v).await.remove(0);
+    assert_eq!(row[1], "11", "with the three of the export, two of eleven could be worked out");
+    assert_eq!(row[4], "nobody, or fewer than 5");
+}
+
+#[tokio::test]
+async fn what_was_declined_stays_so_through_a_correction() {
+    let room = Room::new().await;
+    let person = room.worker("steady", None, "EU").await;
+    let v = room.version();
+    write(&room.app, &v).await;
+    room.answer(person, &v, "decline", &[("decline_reason", CANARY)]).await;
+    let corrected = next(&room.app, &v, ChangeClass::Editorial, "A comma");
+    write(&room.app, &corrected).await;
+    let actor = room.app.sign_in_as(person).await;
+    assert!(actor.get("/notices").await.select(".site-nav .count").is_empty());
+    assert!(actor.get(&path(&v)).await.select("#answer")[0].contains(CANARY), "to themselves");
+    room.answer(person, &corrected, "acknowledge", &[]).await;
+    assert_eq!(room.app.count("notice_acknowledgement where decline_reason is not null").await, 0);
 }
 
 #[tokio::test]
