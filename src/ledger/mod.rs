@@ -28,6 +28,7 @@ pub use proof::leaf::{Leaf, NoticeChange, Pause, RegisterChange, document_hash};
 pub use proof::tree::Hash;
 pub use push::keep;
 pub use sequencer::{Ledger, Standing, forget_example};
+pub use verifier::verifier_sha256;
 
 use crate::error::Result;
 use crate::web::{Access, Routes};

@@ -6,7 +6,7 @@ mod editor;
 mod keyboard;
 mod links;
 mod network;
-mod notices;
+mod notice;
 mod pages;
 mod plain;
 mod print;

@@ -11,8 +11,12 @@ async fn everybodys_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.visitor().await;
     let link = site.link("jana.kowal@demo.example").await;
-    let mut faults =
-        check_all(&mut tab, "visitor", &["/sign-in", "/password/forgotten", "/about", "/api", &link]).await;
+    let mut faults = check_all(
+        &mut tab,
+        "visitor",
+        &["/sign-in", "/password/forgotten", "/about", "/api", "/log", "/log/entries/1", &link],
+    )
+    .await;
     faults.extend(check(&mut tab, "visitor", "/no-such-page", 404).await);
     tab.close().await;
     report(faults);

@@ -20,4 +20,5 @@ mod register;
 mod reports;
 mod serving;
 mod support;
+mod transparency;
 mod verifier;
