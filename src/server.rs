@@ -258,7 +258,6 @@ async fn run(
         stop_signal().await;
         let _ = stop.send(true);
     });
-    register::enter_backlog(&state).await?;
     // All end when the pool is closed.
     let workers = [
         tokio::spawn(outbox::run(state.clone())),
