@@ -15,8 +15,9 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+use uuid::Uuid;
 
-use crate::clock::{Clock, Random};
+use crate::clock::{Clock, Random, Time};
 use crate::collection::Intake;
 use crate::config::Config;
 use crate::error::Result;
@@ -65,6 +66,12 @@ pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
     let mut documents = register::documents(db).await?;
     documents.extend(notices::documents(db).await?);
     Ok(documents)
+}
+
+/// From when people are told, by a published notice that covers this processing and came after `since`;
+/// `None` without one.
+pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
+    Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
 /// Every route with who may use it; the access test compares it with its own table.

@@ -51,7 +51,9 @@ pub async fn fill(state: &AppState) -> Result<()> {
         let mut declared = register::declare(&past, &staff).await?;
         let notice = notices::publish_first(&past, &staff, &declared, now).await?;
         reading::read_first(&past, &staff, notice).await?;
-        register::change(&past, &staff, now, &mut declared).await?;
+        let seen = register::change(&past, &staff, now, &mut declared).await?;
+        notices::tell_of_resumption(&past, &staff, &declared).await?;
+        register::go_on(&past, &staff, now, &declared, seen).await?;
         notices::fill(&past, &staff, &declared, notice).await?;
         reading::read_second(&past, &staff, notice).await?;
     }

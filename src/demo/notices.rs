@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::people::Staff;
-use super::register::Declared;
+use super::register::{CHANGED, Declared};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
@@ -13,6 +13,8 @@ use crate::notices::actions::{self, Edit};
 
 const ENGLISH: &str = include_str!("notices/privacy.en.md");
 const GERMAN: &str = include_str!("notices/privacy.de.md");
+const RESUMED: &str = include_str!("notices/resumed.en.md");
+const RESUMED_GERMAN: &str = include_str!("notices/resumed.de.md");
 const TRAINING: &str = include_str!("notices/training.en.md");
 
 /// Where in the register's plans the covered processings stand: programs, presence, keys pressed.
@@ -74,6 +76,24 @@ pub async fn publish_first(state: &AppState, staff: &Staff, made: &[Declared], n
     let revision = submit(state, staff, id, 1, &privacy(processings, kept, None)).await?;
     publish(state, staff, id, revision, "Clear enough. We agree.", 7).await?;
     Ok(id)
+}
+
+/// Before what was paused begins again, people are told.
+pub async fn tell_of_resumption(state: &AppState, staff: &Staff, made: &[Declared]) -> Result<()> {
+    let hr = &staff.publisher;
+    let id = actions::create(state, hr, "resumed").await?;
+    let edit = Edit {
+        texts: vec![
+            text("en", "Counts of keys pressed begin again", RESUMED),
+            text("de", "Tastenanschläge werden wieder gezählt", RESUMED_GERMAN),
+        ],
+        acknowledgement_wanted: false,
+        ..privacy(vec![made[CHANGED].0], ("", ""), None)
+    };
+    let revision = actions::save(state, hr, id, 1, &edit).await?;
+    actions::submit(state, hr, id, revision).await?;
+    state.clock.advance(1200);
+    publish(state, staff, id, revision, "The works agreement has been changed with it.", 0).await
 }
 
 /// What came after the register's change.

@@ -31,6 +31,10 @@ const OWN: (&str, RecipientKind, &str, Option<&str>) = ("IT department", Recipie
 const VENDOR: (&str, RecipientKind, &str, Option<&str>) =
     ("Acme Insight GmbH", RecipientKind::Processor, "DE", Some("collector.acme.example"));
 
+/// The plan that is changed later: keys pressed.
+pub const CHANGED: usize = 2;
+const WHY: &str = "Shift planning compares three months.";
+
 const PLANS: [Plan; 6] = [
     Plan {
         category: "app.usage",
@@ -162,21 +166,28 @@ pub async fn declare(state: &AppState, staff: &Staff) -> Result<Vec<Declared>> {
     Ok(made)
 }
 
-/// Later one is changed, one is paused, and one more is proposed.
-pub async fn change(state: &AppState, staff: &Staff, now: Time, made: &mut [Declared]) -> Result<()> {
-    let day = state.clock.now().day(&state.config.time_zone);
+/// A longer retention: while the works council must agree, a change needs a pause, however short. Answers the
+/// revision that can be resumed.
+pub async fn change(state: &AppState, staff: &Staff, now: Time, made: &mut [Declared]) -> Result<i32> {
     let (hr, rep) = (&staff.publisher, &staff.representative);
-    // A longer retention: while the works council must agree, a change needs a pause, however short.
-    state.clock.advance(now.plus_days(-40).seconds_since(state.clock.now()));
-    let (id, revision, content) = &mut made[2];
+    // Before anybody's day begins.
+    let day = now.plus_days(-40).day(&state.config.time_zone);
+    let early = day.start(&state.config.time_zone).plus_seconds(3600);
+    state.clock.advance(early.seconds_since(state.clock.now()));
+    let (id, revision, content) = &mut made[CHANGED];
     content.retention = "P90D".into();
-    let why = "Shift planning compares three months.";
-    let seen = actions::pause(state, hr, *id, *revision, why).await?;
-    let seen = actions::revise(state, hr, *id, seen, content, why).await?;
-    let seen = actions::answer(state, rep, *id, seen, true, "Agreed for three months, not longer.").await?;
-    actions::resume(state, hr, *id, seen, why).await?;
+    let seen = actions::pause(state, hr, *id, *revision, WHY).await?;
+    let seen = actions::revise(state, hr, *id, seen, content, WHY).await?;
+    actions::answer(state, rep, *id, seen, true, "Agreed for three months, not longer.").await
+}
+
+/// After people were told it begins again. Later one is paused, and one more is proposed.
+pub async fn go_on(state: &AppState, staff: &Staff, now: Time, made: &[Declared], seen: i32) -> Result<()> {
+    let hr = &staff.publisher;
+    actions::resume(state, hr, made[CHANGED].0, seen, WHY).await?;
+    state.clock.advance(now.plus_days(-15).seconds_since(state.clock.now()));
+    let day = state.clock.now().day(&state.config.time_zone);
     // Paused with a reason, so that everybody sees what a pause looks like.
-    state.clock.advance(25 * 86_400);
     let (id, revision, _) = &made[5];
     actions::pause(
         state,

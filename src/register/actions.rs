@@ -13,9 +13,9 @@ use super::obstacle::obstacle;
 use super::rules::validate;
 use super::shape::TEXT_LIMIT;
 use super::store;
-use crate::app::AppState;
+use crate::app::{self, AppState};
 use crate::error::{Error, Result};
-use crate::web::{Role, Viewer};
+use crate::web::{Role, Viewer, times};
 
 pub const STALE: &str =
     "Somebody else has changed this in the meantime. Look at the newest version, then try again.";
@@ -235,6 +235,9 @@ pub async fn resume(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, reas
     let head = Head::lock(&mut tx, id, seen).await?;
     head.state.after(Change::Resumed).ok_or_else(|| not_now(head.state))?;
     check_ready(state, &head.history, &head.newest()?.content)?;
+    if let Some(words) = untold(&mut tx, state, &head.history).await? {
+        return Err(Error::conflict(words));
+    }
     let step = Step { role, change: Change::Resumed, content: None, reason };
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
     commit(tx, state).await?;
@@ -279,6 +282,27 @@ pub async fn revise(
     let revision = take(&mut tx, state, viewer, id, &head, step).await?;
     commit(tx, state).await?;
     Ok(revision)
+}
+
+/// What people must be told before a paused processing begins again; `None` when they were, or when nothing is
+/// paused. Nobody should learn from their own screen that something is back.
+pub(super) async fn untold(
+    db: &mut PgConnection,
+    state: &AppState,
+    history: &[Revision],
+) -> Result<Option<String>> {
+    let pause = history.iter().rev().take_while(|r| r.state == State::Paused).last();
+    let Some(pause) = pause else { return Ok(None) };
+    Ok(match app::told_since(db, pause.processing_id, pause.at).await? {
+        None => {
+            Some("People must be told first: publish a notice that covers this, since it was paused.".into())
+        }
+        Some(at) if at > state.clock.now() => Some(format!(
+            "The notice that tells people takes effect on {}. It can’t begin again before.",
+            times::moment(at, &state.config.time_zone)
+        )),
+        Some(_) => None,
+    })
 }
 
 /// Whether this content may be in force today: complete, answered where the place demands it, announced

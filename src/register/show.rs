@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
 
+use super::actions;
 use super::life::{Change, Revision, State, answer_to};
 use super::list::may_see;
 use super::model::{ChoiceMode, Mandatory, ProcessingContent};
@@ -183,6 +184,7 @@ pub async fn render(
     let history = store::list_history(&mut db, id).await?;
     let departments = identity::list_departments(&mut db).await?;
     let places = store::list_places(&mut db, id).await?.into_iter().collect();
+    let untold = actions::untold(&mut db, state, &history).await?;
     drop(db);
     let newest = history.last().ok_or(Error::NotFound)?.clone();
     let was_active = history.iter().any(|r| r.state == State::Active);
@@ -201,7 +203,7 @@ pub async fn render(
         groups: shown_groups(&newest.content, &departments),
         history: entries(&history, &departments, &places),
         missing: validate(&newest.content, true),
-        obstacle: obstacle(&history, &newest.content, today)?,
+        obstacle: obstacle(&history, &newest.content, today)?.or(untold),
         answer: answer_to(&history, &newest.content_sha256),
         answers: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
         confirm: vec![pair("yes", "Yes, I have read what this does")],

@@ -10,8 +10,8 @@ use daylight::ledger::{self, Hash, Leaf, NoticeChange};
 use daylight::web::Role;
 use uuid::Uuid;
 
-use crate::support::TestApp;
 use crate::support::declaration::COMPLETE;
+use crate::support::{TestApp, notice};
 
 fn leaf(number: u32) -> Leaf {
     Leaf::Notice {
@@ -348,6 +348,7 @@ async fn steps_of_the_register_stand_in_the_log_with_their_documents() {
     step("propose", "1", &[]).await;
     step("activate", "2", &[("activate_confirm", "yes")]).await;
     step("pause", "3", &[("pause_reason", "Under review")]).await;
+    notice::cover(&app, publisher.id(), &path).await;
     step("resume", "4", &[("resume_reason", "Reviewed")]).await;
     step("end", "5", &[("end_confirm", "yes"), ("end_reason", "No longer needed")]).await;
     let worker = app.actor(Role::Worker).await;

@@ -4,7 +4,7 @@ use daylight::register::{self, Category, Granularity, State};
 use daylight::web::Role;
 
 use crate::support::declaration::{COMPLETE, but};
-use crate::support::{Actor, Reply, TestApp};
+use crate::support::{Actor, Reply, TestApp, notice};
 
 struct Room {
     app: TestApp,
@@ -69,7 +69,11 @@ async fn a_processing_lives_from_draft_to_end_and_its_history_stays() {
     room.step(&path, "/pause", &[("pause_reason", "An audit")]).await.assert_status(303);
     let paused = room.worker.get(&path).await.assert_status(200);
     assert!(paused.select(".banner--warning")[0].contains("An audit"));
-    room.step(&path, "/resume", &[("resume_reason", "The audit is done")]).await.assert_status(303);
+    let resume = [("resume_reason", "The audit is done")];
+    let refused = room.step(&path, "/resume", &resume).await.assert_status(409);
+    assert!(refused.body.contains("People must be told first"), "nothing comes back unannounced");
+    notice::cover(&room.app, room.publisher.id(), &path).await;
+    room.step(&path, "/resume", &resume).await.assert_status(303);
     let changed = [but(&[("retention", "P90D")]), vec![("reason", "Longer disputes")]].concat();
     room.step(&path, "", &changed).await.assert_status(303);
     let ended = [("end_reason", "The product is gone"), ("end_confirm", "yes")];

@@ -7,6 +7,7 @@ pub(super) mod reading;
 mod versions;
 
 pub(super) use drafts::*;
+pub use versions::find_told_since;
 pub(super) use versions::*;
 
 use anyhow::Context;

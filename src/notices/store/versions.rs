@@ -124,3 +124,15 @@ pub async fn lock_due(db: &mut PgConnection, now: Time) -> Result<Option<Uuid>> 
     );
     Ok(due.fetch_optional(db).await?)
 }
+
+/// When the first visible version that covers this processing and was published at `since` or later takes effect.
+pub async fn find_told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
+    let at = sqlx::query_scalar!(
+        r#"select min(v.effective_at) as "at: Time" from notice_version v
+           join notice_version_visible s on s.version_id = v.id
+           where v.state <> 'retracted' and $1 = any(v.processings) and v.published_at >= $2"#,
+        processing,
+        since as _,
+    );
+    Ok(at.fetch_one(db).await?)
+}

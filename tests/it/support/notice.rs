@@ -69,6 +69,12 @@ pub fn covered(retention: &str) -> Covered {
     }
 }
 
+/// A published notice that covers the processing at this path, in force at once.
+pub async fn cover(app: &TestApp, by: Uuid, path: &str) {
+    let id = path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("a processing's path");
+    write(app, &Version { processings: vec![id], ..version(app, by) }).await;
+}
+
 /// The version after this one, with the same text.
 pub fn next(app: &TestApp, former: &Version, class: ChangeClass, reason: &str) -> Version {
     let now = app.state.clock.now();
