@@ -16,6 +16,7 @@ use daylight::ledger::{self, Leaf, NoticeChange};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
+use crate::client::{Connection, get};
 use crate::pages::{Page, growth};
 use crate::table::{Row, Target, median};
 use crate::{Bench, fill, subject};
@@ -164,8 +165,10 @@ fn check_proofs(bench: &mut Bench, large: &AppState, small: &AppState) -> anyhow
     for state in [large, small] {
         let address = bench.server.block_on(subject::serve(state.clone()))?.address;
         let fetch = |path: &'static str| async move {
-            let answer = reqwest::get(format!("http://{address}{path}")).await?;
-            anyhow::Ok(answer.error_for_status()?.text().await?)
+            let mut connection = Connection::open(address).await?;
+            let answer = connection.send(&get(path, None)).await?;
+            anyhow::ensure!(answer.status == 200, "{path}: {}", answer.status);
+            anyhow::Ok(String::from_utf8(answer.body.to_vec())?)
         };
         let policy: Policy = bench.server.block_on(fetch("/log/policy.txt"))?.parse()?;
         let proof: TlogProof = bench.server.block_on(fetch("/log/entries/77/proof"))?.parse()?;
