@@ -122,7 +122,8 @@ comment on table notice_answer is 'Purpose: the representatives'' yes or no to a
 create view notice_version_visible as
     select v.id as version_id, v.notice_id, e.position as leaf_position
     from notice_version v join ledger_entry e on e.id = v.ledger_entry
-    where v.state in ('published', 'superseded', 'retracted') and e.position is not null;
+    where v.state in ('published', 'superseded', 'retracted')
+      and e.position < (select max(c.size) from ledger_checkpoint c join ledger_log l on l.origin = c.origin);
 
 create trigger notice_review_append_only before update or delete on notice_review
     for each row execute function refuse_change();

@@ -12,7 +12,7 @@ use daylight::ledger::proof::policy::Policy;
 use daylight::ledger::proof::tlog_proof::TlogProof;
 use daylight::ledger::proof::tree::{Edge, Hash, TILE, leaf_hash};
 use daylight::ledger::proof::verify::{Against, verify_export, verify_proof};
-use daylight::ledger::{self, Leaf, NoticeChange};
+use daylight::ledger::{self, Leaf, NoticeChange, RegisterChange};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -214,10 +214,10 @@ fn million() -> anyhow::Result<Vec<u8>> {
     let key = KeyLeaf::announce(origin, &signer.verifying_key(), "2026-01-01T00:00:00Z", &signer);
     let mut leaves = vec![Leaf::Key(key).to_bytes()?];
     for n in 1..1_000_000u128 {
-        let leaf = Leaf::Notice {
-            notice: Uuid::from_u128(n),
-            version: "1.0".into(),
-            change: NoticeChange::Published,
+        let leaf = Leaf::Register {
+            processing: Uuid::from_u128(n),
+            revision: 4,
+            change: RegisterChange::Activated,
             previous: None,
             content: Hash::of(&n.to_be_bytes()),
         };
@@ -240,7 +240,7 @@ fn million() -> anyhow::Result<Vec<u8>> {
         tiles: head.size.div_ceil(TILE as u64),
         checkpoints: 0,
         documents: 0,
-        withheld: 0,
+        withheld: head.size - 1,
     })?;
     leaves.iter().try_for_each(|bytes| out.leaf(bytes))?;
     hashes.chunks(TILE).try_for_each(|tile| out.tile(tile))?;

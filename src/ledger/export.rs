@@ -35,6 +35,8 @@ pub async fn prepare(db: &mut PgConnection, state: &AppState, everything: bool) 
         .map(|row| row.note())
         .collect();
     checkpoints.reverse();
+    let former = store::list_former_checkpoints(db, CHECKPOINTS).await?;
+    let checkpoints: Vec<String> = former.iter().map(|row| row.note()).chain(checkpoints).collect();
     let all = app::documents(db).await?;
     let ids: Vec<i64> = all.iter().map(|d| d.entry.0).collect();
     let places: HashMap<i64, i64> = store::list_positions(db, &ids).await?.into_iter().collect();

@@ -70,6 +70,10 @@ pub enum Refusal {
     NoKey,
     /// The folder belongs to another log.
     OtherLog { origin: String },
+    /// The folder has lost its record of what was signed, and the database has signed heads.
+    Forgotten,
+    /// A tile, or a file of the folder, can't be read.
+    Unreadable,
 }
 
 impl Refusal {
@@ -82,6 +86,14 @@ impl Refusal {
             Refusal::Rewritten { size } => format!(
                 "The log refuses to sign: the database's first {size} entries are not the ones it has signed."
             ),
+            Refusal::Forgotten => "The log refuses to sign: the data folder has lost its record of what was \
+                                   signed, so a rollback couldn't be noticed."
+                .into(),
+            Refusal::Unreadable => {
+                "The log refuses to sign: its tree in the database, or its folder in the data \
+                                    folder, can't be read. The server's log says more."
+                    .into()
+            }
             Refusal::NoKey => "The log refuses to sign: its private key is not in the data folder.".into(),
             Refusal::OtherLog { origin } => {
                 format!("The log refuses to sign: the data folder belongs to the log {origin}.")

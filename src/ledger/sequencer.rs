@@ -5,6 +5,7 @@
 //! all who wait, in one transaction; the rest find it done. A second instance waits on an advisory lock.
 //! What a crash leaves behind is done at the next start.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use super::proof::checkpoint::Checkpoint;
 use super::proof::leaf::{KeyLeaf, Leaf};
 use super::proof::note::{self, Note};
 use super::proof::policy::Policy;
-use super::proof::tree::{Hash, empty_root};
+use super::proof::tree::{Hash, empty_root, leaf_hash, root, root_of_inclusion};
 use super::{store, submit, tiles};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -107,9 +108,35 @@ impl Ledger {
 
     /// Where the log stands; `None` before it was opened.
     pub async fn standing(&self, db: &mut PgConnection) -> Result<Option<Standing>> {
-        let Some(head) = store::find_head(db).await? else { return Ok(None) };
         let refusal = self.0.refusal(db).await?;
-        Ok(Some(Standing { origin: head.origin, size: head.size as u64, refusal }))
+        Ok(match store::find_head(db).await? {
+            Some(head) => Some(Standing { origin: head.origin, size: head.size as u64, refusal }),
+            // A folder that remembers a log which this database has never heard of.
+            None => refusal.map(|refusal| Standing {
+                origin: self.0.origin.clone(),
+                size: 0,
+                refusal: Some(refusal),
+            }),
+        })
+    }
+
+    /// Of these entries the bytes of those that are under the last signed head, whatever the database says of
+    /// them: the head is the folder's.
+    pub async fn signed_leaves(
+        &self,
+        db: &mut PgConnection,
+        entries: &[i64],
+    ) -> Result<HashMap<i64, Vec<u8>>> {
+        let Some((_, head)) = self.0.vault.last_signed()? else { return Ok(HashMap::new()) };
+        let mut placed = store::list_placed(db, entries).await?;
+        placed.retain(|(_, position, _)| u64::try_from(*position).is_ok_and(|index| index < head.size));
+        let indexes: Vec<u64> = placed.iter().map(|(_, position, _)| *position as u64).collect();
+        let Ok(paths) = tiles::inclusions(db, &indexes, head.size).await else { return Ok(HashMap::new()) };
+        let is_signed = |((_, position, bytes), path): &((i64, i64, Vec<u8>), Vec<Hash>)| {
+            root_of_inclusion(*position as u64, head.size, leaf_hash(bytes), path) == Some(head.root)
+        };
+        let signed = placed.into_iter().zip(paths).filter(is_signed);
+        Ok(signed.map(|((id, _, bytes), _)| (id, bytes)).collect())
     }
 
     pub(super) fn witnesses(&self) -> &Policy {
@@ -143,26 +170,42 @@ impl Ledger {
     pub async fn begin_again(&self) -> Result<String> {
         let mut tx = self.0.db.begin().await?;
         store::lock_writer(&mut tx).await?;
-        let head = store::find_head(&mut tx).await?.context("there is no log")?;
-        if self.0.refusal(&mut tx).await?.is_none() {
+        let Some(refusal) = self.0.refusal(&mut tx).await? else {
             return Err(Error::conflict("The log signs as it should; there is no reason to begin again."));
-        }
-        let (note, last) = self.0.vault.last_signed()?.context("nothing was signed here")?;
-        if head.origin != last.origin {
+        };
+        let head = store::find_head(&mut tx).await?;
+        let (note, last) = self.0.last_checkpoint(&mut tx).await?;
+        if head.as_ref().is_some_and(|head| head.origin != last.origin) {
             return Err(Error::conflict(
                 "The data folder and the database belong to different logs. Put the right ones together.",
             ));
         }
+        if matches!(refusal, Refusal::Rewritten { .. } | Refusal::Unreadable) {
+            return Err(Error::conflict(format!(
+                "{} A new beginning is for what was lost, not for what was changed. Restore a backup that holds what \
+                 was signed.",
+                refusal.words()
+            )));
+        }
         let origin = next_origin(&last.origin);
-        let (now, kept) = (self.0.clock.now(), head.size as u64);
+        let now = self.0.clock.now();
+        let key = SigningKey::from_bytes(&self.0.random.bytes());
+        let public = key.verifying_key();
+        let kept = match &head {
+            // What was placed and never signed comes after what was.
+            Some(head) => (head.size as u64).min(last.size),
+            None => {
+                store::insert_head(&mut tx, &origin, public.as_bytes(), empty_root(), now).await?;
+                0
+            }
+        };
         let log = Leaf::Log { origin: origin.clone(), previous: note.to_string(), kept };
         let log = submit(&mut tx, &log).await?;
-        let key = SigningKey::from_bytes(&self.0.random.bytes());
         self.0.vault.keep_key(&key)?;
-        let public = key.verifying_key();
         let announced = KeyLeaf::announce(&origin, &public, &now.to_string(), &key);
         let announced = submit(&mut tx, &Leaf::Key(announced)).await?;
         let entries = store::list_for_new_beginning(&mut tx, log, announced).await?;
+        self.0.check_kept(&mut tx, &entries, kept).await?;
         store::begin_again(&mut tx, &origin, now).await?;
         self.0.append(&mut tx, entries, 0, public.as_bytes().to_vec()).await?;
         tx.commit().await?;
@@ -259,6 +302,28 @@ impl Inner {
         Ok(())
     }
 
+    /// The last checkpoint this log signed: the folder's, or, where that is lost, the database's.
+    async fn last_checkpoint(&self, db: &mut PgConnection) -> Result<(Note, Checkpoint)> {
+        if let Some(signed) = self.vault.last_signed()? {
+            return Ok(signed);
+        }
+        let newest = super::newest_checkpoint(db).await?.context("nothing was signed here")?;
+        let note: Note = newest.parse().map_err(anyhow::Error::new)?;
+        let head = note.text.parse().map_err(anyhow::Error::new)?;
+        Ok((note, head))
+    }
+
+    /// What a new beginning keeps must be what the tree holds: after leaf 0, in their order.
+    async fn check_kept(&self, db: &mut PgConnection, entries: &[store::Waiting], kept: u64) -> Result<()> {
+        let hashes = entries.iter().skip(1).take(kept as usize).map(|entry| leaf_hash(&entry.bytes));
+        if root(&hashes.collect::<Vec<_>>()) == tiles::root_at(db, kept).await? {
+            return Ok(());
+        }
+        Err(Error::conflict(
+            "The entries in the database aren't those that the tree holds. Restore a backup that holds what was signed.",
+        ))
+    }
+
     fn key(&self, head: &store::Head) -> Result<Option<SigningKey>> {
         let public: &[u8; 32] =
             head.public_key.as_slice().try_into().map_err(|_| anyhow!("the log's key"))?;
@@ -268,11 +333,25 @@ impl Inner {
 
     /// Why nothing may be signed; `None` when all is well.
     async fn refusal(&self, db: &mut PgConnection) -> Result<Option<Refusal>> {
+        match self.judge(db).await {
+            // A broken log must say that it is broken.
+            Err(Error::Internal(error)) => {
+                tracing::error!(?error, "the log can't be read");
+                Ok(Some(Refusal::Unreadable))
+            }
+            found => found,
+        }
+    }
+
+    async fn judge(&self, db: &mut PgConnection) -> Result<Option<Refusal>> {
         let signed = self.vault.last_signed()?.map(|(_, head)| head);
         let Some(head) = store::find_head(db).await? else {
             return Ok(signed.map(|s| Refusal::Restored { signed: s.size, found: 0 }));
         };
         let size = head.size as u64;
+        if signed.is_none() && !store::list_checkpoints(db, 0, None, 1).await?.is_empty() {
+            return Ok(Some(Refusal::Forgotten));
+        }
         // A log that began again says so itself, in its first leaf.
         let began_from = match &signed {
             Some(signed) if signed.origin != head.origin => self.began_from(db).await?,

@@ -172,9 +172,9 @@ pub async fn list_entries(db: &mut PgConnection, first: i64, count: i64) -> Resu
     sqlx::query_as!(
         EntryRow,
         r#"select position as "position!", bytes, hash from ledger_entry
-           where position >= $1 and position < $1 + $2 order by position"#,
+           where position >= $1 and position < $2 order by position"#,
         first,
-        count,
+        first.saturating_add(count),
     )
     .fetch_all(db)
     .await
@@ -198,6 +198,18 @@ pub async fn list_positions(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i
 
 pub async fn find_hash(db: &mut PgConnection, id: EntryId) -> Result<Vec<u8>> {
     sqlx::query_scalar!("select hash from ledger_entry where id = $1", id.0).fetch_one(db).await
+}
+
+/// These entries, with where they stand; those that wait are left out.
+pub async fn list_placed(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, i64, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        r#"select id, position as "position!", bytes from ledger_entry
+           where id = any($1) and position is not null"#,
+        ids,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.position, row.bytes)).collect())
 }
 
 /// A signed tree head with what witnesses said of it.
@@ -230,6 +242,23 @@ pub async fn insert_checkpoint(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The last checkpoints of the logs that this one continues, oldest first.
+pub async fn list_former_checkpoints(db: &mut PgConnection, limit: i64) -> Result<Vec<CheckpointRow>> {
+    let mut rows = sqlx::query_as!(
+        CheckpointRow,
+        r#"select c.size, c.signed_at, c.body, c.signature,
+                  array(select w.line from ledger_cosignature w where w.origin = c.origin and w.size = c.size
+                        order by w.witness) as "cosignatures!: Vec<String>"
+           from ledger_checkpoint c where not exists (select from ledger_log l where l.origin = c.origin)
+           order by c.signed_at desc, c.size desc limit $1"#,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.reverse();
+    Ok(rows)
 }
 
 /// The newest checkpoints of at least `size` entries, newest first; those before `before`, if given.

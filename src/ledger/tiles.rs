@@ -56,6 +56,13 @@ pub async fn inclusion(db: &mut PgConnection, index: u64, size: u64) -> Result<V
     Tiles::for_spans(db, &spans).await?.spans(&spans)
 }
 
+/// As [`inclusion`], for several leaves with one statement.
+pub async fn inclusions(db: &mut PgConnection, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>> {
+    let paths: Vec<Vec<Span>> = indexes.iter().map(|index| inclusion_path(*index, size)).collect();
+    let tiles = Tiles::for_spans(db, &paths.concat()).await?;
+    paths.iter().map(|path| tiles.spans(path)).collect()
+}
+
 pub async fn consistency(db: &mut PgConnection, old: u64, size: u64) -> Result<Vec<Hash>> {
     let spans = consistency_path(old, size);
     Tiles::for_spans(db, &spans).await?.spans(&spans)

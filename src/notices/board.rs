@@ -58,11 +58,12 @@ struct BoardPage {
 
 async fn load(
     db: &mut PgConnection,
+    state: &AppState,
     notice: Uuid,
     query: &ShowQuery,
     accept: &str,
 ) -> Result<(Reading, String)> {
-    let it = Reading::load(db, notice, query, accept).await?;
+    let it = Reading::load(db, state, notice, query, accept).await?;
     let audience = Names::load(db).await?.audience(&it.version.jurisdictions, &it.version.departments);
     Ok((it, audience))
 }
@@ -77,7 +78,7 @@ pub async fn show(
 ) -> Result<Response> {
     let query = ShowQuery { version: None, ..query };
     let mut db = state.db.acquire().await?;
-    let (it, audience) = load(&mut db, notice, &query, accept(&headers)).await?;
+    let (it, audience) = load(&mut db, &state, notice, &query, accept(&headers)).await?;
     drop(db);
     let address = format!("{}/board/{notice}", state.config.base_url);
     html(&BoardPage { html: it.html(), code: code(&address), page, it, audience, address })

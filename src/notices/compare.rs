@@ -173,8 +173,8 @@ pub async fn show(
     let (from, to) = if from.number() > to.number() { (to, from) } else { (from, to) };
     let old = store::find_version(&mut db, from.version_id).await?.ok_or(Error::NotFound)?;
     let new = store::find_version(&mut db, to.version_id).await?.ok_or(Error::NotFound)?;
-    let whole = integrity::check(&mut db, &old).await?.is_whole()
-        && integrity::check(&mut db, &new).await?.is_whole();
+    let whole = integrity::check(&mut db, &state.ledger, &old).await?.is_whole()
+        && integrity::check(&mut db, &state.ledger, &new).await?.is_whole();
     let names = Names::load(&mut db).await?;
     drop(db);
     let there_are: Vec<&str> = new.texts.iter().map(|t| t.language.as_str()).collect();

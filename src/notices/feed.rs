@@ -78,7 +78,7 @@ pub async fn show(State(state): State<AppState>) -> Result<Response> {
     heads.truncate(ENTRIES);
     let mut versions = store::list_visible(&mut db).await?;
     versions.retain(|v| heads.iter().any(|h| h.version_id == v.id));
-    let found = integrity::check_all(&mut db, &versions).await?;
+    let found = integrity::check_all(&mut db, &state.ledger, &versions).await?;
     drop(db);
     let find = |head: &HeadRow| versions.iter().zip(&found).find(|(v, _)| v.id == head.version_id);
     let entries: Vec<Entry> =

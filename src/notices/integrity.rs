@@ -1,5 +1,6 @@
 //! Whether the words that stand here are those that were published: the document made from the rows is hashed
-//! and compared with what the log holds.
+//! and compared with the leaf that lies under the log's last signed head. Neither the leaf's row nor the tiles
+//! are believed by themselves: whoever rewrites them can't rewrite the head, which isn't in the database.
 
 use std::collections::HashMap;
 
@@ -10,8 +11,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::model::{self, Version};
-use super::store::reading as store;
 use crate::error::Result;
+use crate::ledger::Ledger;
 
 /// What a comparison with the log found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +44,21 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-pub async fn check(db: &mut PgConnection, version: &Version) -> Result<Integrity> {
-    let found = check_all(db, std::slice::from_ref(version)).await?;
+pub async fn check(db: &mut PgConnection, ledger: &Ledger, version: &Version) -> Result<Integrity> {
+    let found = check_all(db, ledger, std::slice::from_ref(version)).await?;
     Ok(found.into_iter().next().context("one answer for each version")?)
 }
 
 /// As [`check`], for several, in their order.
-pub async fn check_all(db: &mut PgConnection, versions: &[Version]) -> Result<Vec<Integrity>> {
+pub async fn check_all(
+    db: &mut PgConnection,
+    ledger: &Ledger,
+    versions: &[Version],
+) -> Result<Vec<Integrity>> {
     let entries: Vec<i64> =
         versions.iter().flat_map(|v| [v.ledger_entry, v.retraction_entry]).flatten().collect();
-    let leaves: HashMap<i64, Value> = store::list_leaves(db, &entries)
+    let leaves: HashMap<i64, Value> = ledger
+        .signed_leaves(db, &entries)
         .await?
         .into_iter()
         .map(|(id, bytes)| (id, serde_json::from_slice(&bytes).unwrap_or_default()))

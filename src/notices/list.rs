@@ -111,13 +111,13 @@ struct Shelf {
 }
 
 impl Shelf {
-    async fn load(db: &mut PgConnection, viewer: &Viewer) -> Result<Self> {
+    async fn load(db: &mut PgConnection, state: &AppState, viewer: &Viewer) -> Result<Self> {
         let heads = reading::list_heads(db, None).await?;
         let mut versions = store::list_visible(db).await?;
         let newest = heads.chunk_by(|a, b| a.notice_id == b.notice_id).map(|all| &all[0]);
         let newest: Vec<HeadRow> = newest.cloned().collect();
         versions.retain(|v| newest.iter().any(|h| h.version_id == v.id));
-        let found = integrity::check_all(db, &versions).await?;
+        let found = integrity::check_all(db, &state.ledger, &versions).await?;
         let mut versions: HashMap<Uuid, (Version, bool)> =
             versions.into_iter().zip(found).map(|(v, i)| (v.id, (v, i.is_whole()))).collect();
         let newest = newest.into_iter().filter_map(|head| {
@@ -183,7 +183,7 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let shelf = Shelf::load(&mut db, &viewer).await?;
+    let shelf = Shelf::load(&mut db, &state, &viewer).await?;
     let open_questions = match page.is_publisher() || page.is_representative() {
         true => Some(questions::count_open(&mut db, page.is_publisher()).await?),
         false => None,

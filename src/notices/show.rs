@@ -51,13 +51,19 @@ pub struct Reading {
 
 impl Reading {
     /// `number` is a version's, such as "1.0"; the newest without one. What isn't published isn't there.
-    pub async fn load(db: &mut PgConnection, notice: Uuid, query: &ShowQuery, accept: &str) -> Result<Self> {
+    pub async fn load(
+        db: &mut PgConnection,
+        state: &AppState,
+        notice: Uuid,
+        query: &ShowQuery,
+        accept: &str,
+    ) -> Result<Self> {
         let heads = reading::list_heads(db, Some(notice)).await?;
         let number = query.version.as_deref();
         let shown = heads.iter().find(|h| number.is_none_or(|n| h.number().to_string() == n));
         let shown = shown.ok_or(Error::NotFound)?.clone();
         let version = store::find_version(db, shown.version_id).await?.ok_or(Error::NotFound)?;
-        let integrity = integrity::check(db, &version).await?;
+        let integrity = integrity::check(db, &state.ledger, &version).await?;
         let there_are: Vec<&str> = version.texts.iter().map(|t| t.language.as_str()).collect();
         let chosen = choose_language(&there_are, query.language.as_deref(), accept);
         let nothing = || Text { language: "en".into(), title: String::new(), markdown: String::new() };
@@ -211,6 +217,7 @@ fn earlier<'a>(it: &'a Reading, receipts: &[ReceiptRow]) -> Option<(&'a HeadRow,
 /// What changed up to the version on the page, and whether it is since the one that the reader acknowledged.
 async fn changes(
     db: &mut PgConnection,
+    state: &AppState,
     page: &Page,
     names: &Names,
     it: &Reading,
@@ -218,7 +225,7 @@ async fn changes(
 ) -> Result<(Option<Comparison>, bool)> {
     let Some((head, acknowledged)) = earlier(it, receipts) else { return Ok((None, false)) };
     let old = store::find_version(db, head.version_id).await?.ok_or(Error::NotFound)?;
-    let whole = integrity::check(db, &old).await?.is_whole();
+    let whole = integrity::check(db, &state.ledger, &old).await?.is_whole();
     // The whole text follows on this page.
     let compared = Comparison {
         with_the_same: false,
@@ -245,12 +252,12 @@ pub async fn render(
     status: StatusCode,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let it = Reading::load(&mut db, notice, query, accept).await?;
+    let it = Reading::load(&mut db, state, notice, query, accept).await?;
     let person = identity::find_person(&mut db, viewer.person_id).await?.ok_or(Error::NotFound)?;
     let reader = Reader::of(&person);
     let receipts = reading::list_receipts(&mut db, reader.id, Some(notice)).await?;
     let names = Names::load(&mut db).await?;
-    let (changes, since_acknowledged) = changes(&mut db, &page, &names, &it, &receipts).await?;
+    let (changes, since_acknowledged) = changes(&mut db, state, &page, &names, &it, &receipts).await?;
     let questions = Asked::load(&mut db, viewer, Some(notice)).await?;
     drop(db);
     let opened = receipts.iter().any(|r| r.number() == it.shown.number() && r.viewed_at.is_some());

@@ -6,21 +6,15 @@ use daylight::ledger::proof::tlog_proof::TlogProof;
 use daylight::ledger::proof::tree::{Edge, leaf_hash};
 use daylight::ledger::proof::verify::{Against, Finding, Outcome, Report, verify_export, verify_proof};
 use daylight::ledger::witness::{Witness, WitnessOptions};
-use daylight::ledger::{self, Hash, Leaf, NoticeChange};
+use daylight::ledger::{self, Hash, Leaf};
 use daylight::web::Role;
-use uuid::Uuid;
 
 use crate::support::declaration::COMPLETE;
 use crate::support::{TestApp, notice};
 
+/// A kind that needs no document.
 fn leaf(number: u32) -> Leaf {
-    Leaf::Notice {
-        notice: Uuid::from_u128(number.into()),
-        version: "1.0".into(),
-        change: NoticeChange::Published,
-        previous: None,
-        content: Hash::of(&number.to_be_bytes()),
-    }
+    Leaf::Report { day: "2026-01-01".into(), root: Hash::of(&number.to_be_bytes()) }
 }
 
 async fn submit(app: &TestApp, number: u32) -> ledger::EntryId {
@@ -185,7 +179,7 @@ async fn tiles_and_bundles_are_what_other_programs_build_the_tree_from() {
 async fn a_row_changed_by_sql_is_named() {
     let app = filled(6).await;
     sql(&app, "alter table ledger_entry disable trigger user").await;
-    sql(&app, "update ledger_entry set bytes = replace(bytes::text, '22312e3022', '22322e3022')::bytea where position = 3").await;
+    sql(&app, "update ledger_entry set bytes = replace(bytes::text, '32303236', '32303237')::bytea where position = 3").await;
     let export = text(&app, "/log/export").await;
     let report = check(&export, &Against::default());
     assert_eq!(violations(&report).first().and_then(|f| f.leaf), Some(3), "{report}");
@@ -399,4 +393,115 @@ async fn every_bit_of_an_export_counts() {
         let around = String::from_utf8_lossy(&bytes[at.saturating_sub(20)..(at + 20).min(bytes.len())]);
         assert!(noticed || around.contains("withheld"), "byte {at}, in {around:?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_cant_be_trusted_says_so_and_doesnt_fail() {
+    // A tile gone, the folder's record gone or unreadable, or another database: each is told on the page.
+    for (broken, words) in
+        [("tile", "can't be read"), ("forgotten", "lost its record"), ("garbage", "can't be read")]
+    {
+        let app = filled(3).await;
+        let signed = app.state.config.data_dir.join("ledger/signed");
+        match broken {
+            "tile" => sql(&app, "delete from ledger_tile").await,
+            "forgotten" => std::fs::remove_file(&signed).expect("the record"),
+            _ => std::fs::write(&signed, "garbage").expect("the record"),
+        }
+        for path in ["/log", "/log/entries/1"] {
+            let page = app.visitor().get(path).await.assert_status(200);
+            assert!(
+                path != "/log" || page.select("[role=alert]")[0].contains(words),
+                "{broken}: {}",
+                page.body
+            );
+        }
+        submit(&app, 8).await;
+        assert!(app.state.ledger.settle().await.is_err(), "{broken}");
+    }
+    for index in [i64::MAX, -1] {
+        let app = filled(1).await;
+        app.visitor().get(&format!("/log/entries/{index}")).await.assert_status(404);
+        app.visitor().get(&format!("/log/entries/{index}/proof")).await.assert_status(404);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_beside_a_log_s_folder_begins_again_openly() {
+    let former = filled(3).await;
+    let last: Note = text(&former, "/log/checkpoint").await.parse().expect("a note");
+    let folder = former.state.config.data_dir.clone();
+    let app = TestApp::with(|config| config.data_dir = folder).await;
+    assert!(app.state.ledger.settle().await.is_err());
+    let page = app.visitor().get("/log").await.assert_status(200);
+    assert!(page.select("[role=alert]")[0].contains("it has signed 3 entries, and the database holds 0"));
+    app.state.ledger.begin_again().await.expect("a new beginning");
+    app.state.ledger.settle().await.expect("the new log signs");
+    let export = text(&app, "/log/export").await;
+    let report = check(&export, &Against::default());
+    assert!(!report.is_violated() && report.to_string().contains("of the 3 entries"), "{report}");
+    let report = check(&export, &Against { since: vec![last], ..Against::default() });
+    assert!(violations(&report).iter().any(|f| f.words.contains("3 entries")), "{report}");
+}
+
+/// The database as it was when the log had this size, as a backup brings it back.
+async fn restore(app: &TestApp, size: i64) {
+    let statements = format!(
+        "alter table ledger_entry disable trigger user; alter table ledger_checkpoint disable trigger user;
+         delete from ledger_checkpoint where size > {size}; delete from ledger_key where ledger_entry in
+             (select id from ledger_entry where position >= {size});
+         delete from ledger_entry where position >= {size};
+         update ledger_tile set hashes = substr(hashes, 1, {size} * 32) where level = 0;
+         update ledger_log set size = {size}, public_key = (select public_key from ledger_key order by ledger_entry
+             desc limit 1), root = decode(split_part((select body from ledger_checkpoint where size = {size}),
+             E'\\n', 3), 'base64')",
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&app.state.db).await.expect("a restore");
+}
+
+#[tokio::test]
+async fn a_restore_from_before_a_new_key_can_begin_again() {
+    let app = filled(3).await;
+    app.state.ledger.rotate_key().await.expect("a new key");
+    submit(&app, 7).await;
+    app.state.ledger.settle().await.expect("the log signs");
+    restore(&app, 3).await;
+    app.state.ledger.begin_again().await.expect("a new beginning");
+    app.state.ledger.settle().await.expect("the new log signs");
+    let report = check(&text(&app, "/log/export").await, &Against::default());
+    assert!(!report.is_violated(), "{report}");
+    assert!(report.to_string().contains("may have been announced among what was lost"), "{report}");
+}
+
+#[tokio::test]
+async fn a_new_beginning_is_no_way_to_change_what_was_kept() {
+    let app = filled(1).await;
+    for number in 1..5 {
+        submit(&app, number).await;
+        app.state.ledger.settle().await.expect("the log signs");
+    }
+    restore(&app, 4).await;
+    // The leaf and its hash alone: the tree tells.
+    sql(
+        &app,
+        "update ledger_entry set bytes = replace(bytes::text, '32303236', '32303237')::bytea where position = 2;
+         update ledger_entry set hash = sha256('\\x00'::bytea || bytes) where position = 2",
+    )
+    .await;
+    let refused = app.state.ledger.begin_again().await.expect_err("it isn't what was signed");
+    assert!(refused.to_string().contains("aren't those that the tree holds"), "{refused}");
+    // The tree as well: the former log's own heads tell whoever checks the new one.
+    sql(
+        &app,
+        "update ledger_tile set hashes = substr(hashes, 1, 64) || (select hash from ledger_entry where position = 2)
+             || substr(hashes, 97) where level = 0",
+    )
+    .await;
+    app.state.ledger.begin_again().await.expect("the program can't tell");
+    app.state.ledger.settle().await.expect("the new log signs");
+    let report = check(&text(&app, "/log/export").await, &Against::default());
+    assert!(report.is_violated(), "{report}");
+    sql(&app, "delete from ledger_checkpoint where origin not like '%/2'").await;
+    let report = check(&text(&app, "/log/export").await, &Against::default());
+    assert!(report.to_string().contains("is the operator's word"), "{report}");
 }

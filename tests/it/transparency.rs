@@ -4,9 +4,11 @@
 use std::fs;
 use std::process::Command;
 
+use daylight::ledger;
 use daylight::ledger::proof::checkpoint::Checkpoint;
 use daylight::ledger::proof::note::{Check, Key, Note};
 use daylight::ledger::proof::tree::{Hash, is_consistent, leaf_hash, root, root_of_inclusion};
+use daylight::ledger::proof::verify::{Against, verify_export};
 use daylight::web::Role;
 use serde_json::Value;
 
@@ -185,4 +187,50 @@ async fn a_worker_s_download_is_checked_without_any_of_this_code() {
     let output = output.expect("python runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.code() == Some(1) && said.ends_with("VIOLATED at leaf 1\n"), "{said}");
+}
+
+#[tokio::test]
+async fn what_the_database_says_of_a_notice_isnt_believed_by_itself() {
+    let app = TestApp::new().await;
+    let publisher = app.person("hr@example.com", &[Role::Publisher]).await;
+    let version = notice::version(&app, publisher);
+    notice::write(&app, &version).await;
+    let worker = app.actor(Role::Worker).await;
+    let path = format!("/notices/{}", version.notice_id);
+    assert!(worker.get(&path).await.body.contains("Checked"));
+    let run = async |statements: &'static str| {
+        sqlx::raw_sql(statements).execute(&app.state.db).await.expect("whoever owns the database can");
+    };
+    // The words and the leaf that commits to them, rewritten together: the head isn't in the database.
+    run("alter table notice_text disable trigger user; alter table ledger_entry disable trigger user").await;
+    run("update notice_text set markdown = replace(markdown, '30 days', '300 days')").await;
+    let forged = notice::Version {
+        texts: vec![notice::text(
+            "en",
+            "How we watch programs",
+            "## Why\n\nWe keep it for 300 days to find faults.",
+        )],
+        ..version.clone()
+    };
+    let leaf = ledger::Leaf::Notice {
+        notice: version.notice_id,
+        version: "1.0".into(),
+        change: ledger::NoticeChange::Published,
+        previous: None,
+        content: ledger::document_hash(&forged.document()).expect("a document"),
+    };
+    sqlx::query("update ledger_entry set bytes = $1, hash = sha256('\\x00'::bytea || $1) where position = 1")
+        .bind(leaf.to_bytes().expect("a leaf"))
+        .execute(&app.state.db)
+        .await
+        .expect("whoever owns the database can");
+    let page = worker.get(&path).await.assert_status(200);
+    assert!(page.body.contains("300 days") && page.body.contains("Doesn’t fit"), "{}", page.body);
+
+    // Hidden: its document is missed. (The leaf is as it was again.)
+    run("alter table notice_version disable trigger user; update notice_version set state = 'approved'")
+        .await;
+    let export = app.visitor().get("/log/export").await.assert_status(200).body;
+    let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+    assert!(report.to_string().contains("is missing"), "{report}");
 }

@@ -32,13 +32,19 @@ struct Asked {
     standing: Standing,
 }
 
-async fn asked(db: &mut PgConnection, viewer: &Viewer, notice: Uuid, seen: &Seen<'_>) -> Result<Asked> {
+async fn asked(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    notice: Uuid,
+    seen: &Seen<'_>,
+) -> Result<Asked> {
     let head = reading::list_heads(db, Some(notice)).await?.into_iter().next().ok_or(Error::NotFound)?;
     let version: Version = store::find_version(db, head.version_id).await?.ok_or(Error::NotFound)?;
     if head.version_id != seen.version {
         return Err(Error::conflict("A newer version was published meanwhile. Please read that one."));
     }
-    let found = integrity::check(db, &version).await?;
+    let found = integrity::check(db, &state.ledger, &version).await?;
     if !found.is_whole() || found.hex() != seen.content {
         return Err(Error::conflict(
             "The text here isn’t the one that was published, so it can’t be acknowledged or declined.",
@@ -61,7 +67,7 @@ async fn asked(db: &mut PgConnection, viewer: &Viewer, notice: Uuid, seen: &Seen
 pub async fn acknowledge(state: &AppState, viewer: &Viewer, notice: Uuid, seen: Seen<'_>) -> Result<()> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let asked = asked(&mut tx, viewer, notice, &seen).await?;
+    let asked = asked(&mut tx, state, viewer, notice, &seen).await?;
     if matches!(asked.standing, Standing::Acknowledged(_)) {
         return Ok(());
     }
@@ -91,7 +97,7 @@ pub async fn decline(
     }
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
-    let asked = asked(&mut tx, viewer, notice, &seen).await?;
+    let asked = asked(&mut tx, state, viewer, notice, &seen).await?;
     if matches!(asked.standing, Standing::Acknowledged(_)) {
         return Err(Error::conflict("You have acknowledged this version already; that stays on record."));
     }
@@ -135,5 +141,5 @@ pub async fn newest(state: &AppState, notice: Uuid) -> Result<(Uuid, String)> {
     let heads = reading::list_heads(&mut db, Some(notice)).await?;
     let version = heads.first().ok_or(Error::NotFound)?.version_id;
     let shown = store::find_version(&mut db, version).await?.ok_or(Error::NotFound)?;
-    Ok((version, integrity::check(&mut db, &shown).await?.hex()))
+    Ok((version, integrity::check(&mut db, &state.ledger, &shown).await?.hex()))
 }

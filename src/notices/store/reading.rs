@@ -66,17 +66,6 @@ pub async fn list_titles(db: &mut PgConnection, versions: &[Uuid]) -> Result<Vec
     .await
 }
 
-/// Entries that are in the log, with their bytes.
-pub async fn list_leaves(db: &mut PgConnection, entries: &[i64]) -> Result<Vec<(i64, Vec<u8>)>> {
-    let rows = sqlx::query!(
-        "select id, bytes from ledger_entry where id = any ($1) and position is not null",
-        entries,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|r| (r.id, r.bytes)).collect())
-}
-
 /// What one person has done about one version.
 #[derive(Debug, Clone)]
 pub struct ReceiptRow {

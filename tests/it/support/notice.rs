@@ -2,8 +2,9 @@
 
 use daylight::clock::Time;
 use daylight::ledger::{self, Hash, Leaf, NoticeChange};
+pub use daylight::notices::Version;
 use daylight::notices::life::State;
-use daylight::notices::{ChangeClass, Covered, CoveredField, Number, Text, Version, model};
+use daylight::notices::{ChangeClass, Covered, CoveredField, Number, Text, model};
 use sqlx::types::Json;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! The leaves one by one: canonical, known, and in unbroken chains.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -23,16 +23,25 @@ struct Former {
     kept: u64,
 }
 
+/// What a leaf says of its document.
+pub struct Content {
+    pub hash: Hash,
+    /// Notices are everybody's to read.
+    pub is_public: bool,
+}
+
 /// What is kept of the leaves while they are read.
 #[derive(Default)]
 pub struct Entries {
     hashes: Vec<Hash>,
     pub keys: Keys,
-    /// By leaf: the hash of the document that belongs to it.
-    pub contents: HashMap<u64, Hash>,
+    /// By leaf: the document that belongs to it.
+    pub contents: BTreeMap<u64, Content>,
     /// The newest leaf of each notice and processing.
     chains: HashMap<Uuid, Hash>,
     former: Option<Former>,
+    /// `log` leaves at the start: more than one when the former log had begun again itself.
+    beginnings: u64,
     /// Leaves of kinds that this version doesn't know.
     unknown: u64,
 }
@@ -57,8 +66,9 @@ impl Entries {
                 return;
             }
         };
-        if let Some(content) = leaf.content() {
-            self.contents.insert(index, content);
+        if let Some(hash) = leaf.content() {
+            let is_public = matches!(leaf, Leaf::Notice { .. });
+            self.contents.insert(index, Content { hash, is_public });
         }
         if let Some((id, previous)) = leaf.chain() {
             if self.chains.get(&id).copied() != previous {
@@ -73,9 +83,10 @@ impl Entries {
                 let note: Option<Note> = previous.parse().ok();
                 let last = note.and_then(|note| note.text.parse().ok().map(|checkpoint| (note, checkpoint)));
                 self.former = Some(Former { last, origin, kept });
+                self.beginnings = 1;
             }
             // The former log may have begun again as well.
-            Leaf::Log { .. } if index == 1 && self.kept() > 0 => {}
+            Leaf::Log { .. } if index <= self.beginnings && index <= self.kept() => self.beginnings += 1,
             Leaf::Log { .. } => report.violated(LEAVES, Some(index), "a log can't begin in its middle"),
             _ => {}
         }
@@ -86,10 +97,10 @@ impl Entries {
         self.former.as_ref().map_or(0, |former| former.kept)
     }
 
-    /// After the last one; `tree` are the hashes that the tree holds.
-    pub fn judge(&self, origin: &str, tree: &[Hash], report: &mut Report) {
+    /// After the last one; `tree` are the hashes that the tree holds, `older` the file's older checkpoints.
+    pub fn judge(&self, origin: &str, tree: &[Hash], older: &[Note], report: &mut Report) {
         if let Some(former) = &self.former {
-            match self.judge_beginning(former, origin, tree) {
+            match self.judge_beginning(former, origin, tree, older) {
                 Ok(words) => report.not_checked(BEGINNING, words),
                 Err(words) => report.violated(BEGINNING, Some(0), words),
             }
@@ -103,7 +114,13 @@ impl Entries {
     }
 
     /// What was lost when the log began again, or why the beginning doesn't hold.
-    fn judge_beginning(&self, former: &Former, origin: &str, tree: &[Hash]) -> Result<String, &'static str> {
+    fn judge_beginning(
+        &self,
+        former: &Former,
+        origin: &str,
+        tree: &[Hash],
+        older: &[Note],
+    ) -> Result<String, &'static str> {
         let (note, last) = former.last.as_ref().ok_or("the former log's last checkpoint can't be read")?;
         if former.origin != origin || last.origin == origin {
             return Err("the former log and this one can't have these names");
@@ -111,36 +128,49 @@ impl Entries {
         if former.kept > last.size || former.kept >= self.len() {
             return Err("more leaves were kept than there were");
         }
-        if !self.keys.has_signed(&last.origin, note) {
-            return Err("the former log's last checkpoint isn't signed by a key of it");
-        }
         if former.kept == last.size && former_root(tree, last.size) != Some(last.root) {
             return Err("the leaves that were kept aren't those of the former log");
         }
-        Ok(format!(
+        let mut words = format!(
             "this log began again after a restore: of the {} entries of {}, the last {} are lost",
             last.size,
             last.origin,
             last.size - former.kept
-        ))
+        );
+        let mut heads = older.iter().chain([note]).filter(|n| self.keys.has_signed(&last.origin, n));
+        let is_at_kept = |n: &Note| n.text.parse().is_ok_and(|c: Checkpoint| c.size == former.kept);
+        if former.kept > 0 && !heads.any(is_at_kept) {
+            words.push_str("; that those which were kept are unchanged is the operator's word");
+        }
+        if !self.keys.has_signed(&last.origin, note) {
+            words.push_str("; its last head's key may have been announced among what was lost");
+        }
+        Ok(words)
     }
 
-    /// A checkpoint of the former log, where there was one: its entries follow leaf 0. Answers whether
-    /// this was one.
-    pub fn judge_former(&self, note: &Note, tree: &[Hash], report: &mut Report) -> bool {
-        const SINCE: &str = "since";
+    /// A checkpoint of a former log: its entries follow leaf 0. Answers whether this was one.
+    pub fn judge_former(&self, check: &'static str, note: &Note, tree: &[Hash], report: &mut Report) -> bool {
         let Some(former) = &self.former else { return false };
         let Ok(seen) = note.text.parse::<Checkpoint>() else { return false };
         if former.last.as_ref().is_none_or(|(_, last)| last.origin != seen.origin) {
-            return false;
+            // One of a log still further back says nothing that its successor doesn't.
+            return seen.origin != former.origin && self.keys.has_signed(&seen.origin, note);
         }
-        if !self.keys.has_signed(&seen.origin, note) {
-            report.violated(SINCE, None, "the former log's checkpoint isn't signed by a key of it");
-        } else if seen.size > former.kept {
-            let lost = seen.size - former.kept;
-            report.violated(SINCE, None, format!("{lost} entries of the log you saw were lost in a restore"));
+        let lost = seen.size.saturating_sub(former.kept);
+        if lost > 0 {
+            // The log's own older heads tell of what its first leaf says is lost.
+            if check == "since" {
+                report.violated(
+                    check,
+                    None,
+                    format!("{lost} entries of the log you saw were lost in a restore"),
+                );
+            }
+        } else if !self.keys.has_signed(&seen.origin, note) {
+            report.violated(check, None, "the former log's checkpoint isn't signed by a key of it");
         } else if former_root(tree, seen.size) != Some(seen.root) {
-            report.violated(SINCE, None, "the former log's entries were changed when this one began");
+            let words = format!("one of the leaves 1 to {} was changed when this log began", seen.size);
+            report.violated(check, Some(1), words);
         }
         true
     }

@@ -8,7 +8,7 @@ mod keys;
 mod report;
 mod single;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
 
 pub use report::{Finding, Outcome, Report};
@@ -62,7 +62,7 @@ pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, 
     let note: Note = read.header.checkpoint.parse()?;
 
     let (origin, kept) = (&read.header.origin, read.entries.kept());
-    read.entries.judge(origin, &read.hashes, &mut report);
+    read.entries.judge(origin, &read.hashes, &read.older, &mut report);
     read.entries.keys.judge(origin, kept, policy, against.policy.is_none(), &mut report);
     read.entries.compare(&read.hashes, read.header.leaves, &mut report);
     let newest = judge_head(&read, &note, &mut report);
@@ -145,10 +145,12 @@ fn judge_tree(read: &Read, newest: Option<Checkpoint>, since: &[Note], report: &
         Err(words) => report.violated(check, None, format!("{what}: {words}")),
     };
     for note in &read.older {
-        want("older checkpoints", "an older checkpoint", note, report);
+        if !read.entries.judge_former("older checkpoints", note, &read.hashes, report) {
+            want("older checkpoints", "an older checkpoint", note, report);
+        }
     }
     for note in since {
-        if !read.entries.judge_former(note, &read.hashes, report) {
+        if !read.entries.judge_former("since", note, &read.hashes, report) {
             want("since", "the checkpoint you gave", note, report);
         }
     }
@@ -202,32 +204,39 @@ fn judge_tree(read: &Read, newest: Option<Checkpoint>, since: &[Note], report: &
 
 fn judge_documents(read: &Read, report: &mut Report) {
     const DOCUMENTS: &str = "documents";
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     for line in &read.documents {
         let leaf = Some(line.leaf);
         let Some(expected) = read.entries.contents.get(&line.leaf) else {
             report.violated(DOCUMENTS, leaf, "the file has a document for it, but it commits to none");
             continue;
         };
-        if document_hash(&line.content).as_ref() != Ok(expected) {
+        if document_hash(&line.content).as_ref() != Ok(&expected.hash) {
             report.violated(
                 DOCUMENTS,
                 leaf,
                 "its document isn't what was entered: it was changed afterwards",
             );
         }
-        if seen.insert(line.leaf, ()).is_some() {
+        if !seen.insert(line.leaf) {
             report.violated(DOCUMENTS, leaf, "the file has two documents for it");
         }
     }
-    let missing = read.entries.contents.len().saturating_sub(seen.len());
-    let (count, withheld) = (seen.len(), read.header.withheld);
-    if count > 0 || missing == 0 {
-        report.unless_violated(DOCUMENTS, format!("{count} documents are what was entered"));
+    let missing = read.entries.contents.iter().filter(|(leaf, _)| !seen.contains(leaf));
+    let (public, others): (Vec<_>, Vec<_>) = missing.partition(|(_, content)| content.is_public);
+    for (leaf, _) in public {
+        report.violated(DOCUMENTS, Some(*leaf), "its document, which everybody may read, is missing");
     }
-    if missing > 0 {
-        let words =
-            format!("{missing} documents are not in the file ({withheld} are for signed-in people only)");
+    let withheld = read.header.withheld;
+    if others.len() as u64 != withheld {
+        let words = format!("{} documents are missing and {withheld} are said to be withheld", others.len());
+        report.violated(DOCUMENTS, others.first().map(|(leaf, _)| **leaf), words);
+    } else if withheld > 0 {
+        let words = format!("{withheld} documents are for signed-in people only and not in this file");
         report.not_checked(DOCUMENTS, words);
+    }
+    let count = seen.len();
+    if count > 0 || withheld == 0 {
+        report.unless_violated(DOCUMENTS, format!("{count} documents are what was entered"));
     }
 }
