@@ -113,7 +113,11 @@ enum LogCommand {
     /// Make a new key, announced in the log and signed by the present one
     RotateKey,
     /// After a restore that lost entries: begin a new log whose first entry is the old one's last head
-    BeginAgain,
+    BeginAgain {
+        /// Do it; without this, say what would be lost
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -161,7 +165,7 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             match command {
                 LogCommand::Status => server::log_status(config),
                 LogCommand::RotateKey => server::rotate_log_key(config),
-                LogCommand::BeginAgain => server::begin_log_again(config),
+                LogCommand::BeginAgain { yes } => server::begin_log_again(config, yes),
             }
         }
         Command::Openapi => {

@@ -213,8 +213,17 @@ pub fn rotate_log_key(config: Config) -> Result<ExitCode, StartError> {
 }
 
 /// `daylight log begin-again`
-pub fn begin_log_again(config: Config) -> Result<ExitCode, StartError> {
-    with_state(config, |state| async move {
+pub fn begin_log_again(config: Config, yes: bool) -> Result<ExitCode, StartError> {
+    with_state(config, move |state| async move {
+        if !yes {
+            let mut db = state.db.acquire().await.map_err(anyhow::Error::new)?;
+            let refusal = state.ledger.standing(&mut db).await?.and_then(|standing| standing.refusal);
+            let words = refusal.map_or("The log signs as it should.".into(), |refusal| refusal.words());
+            println!(
+                "{words}\nA new beginning can't be undone, and everybody will see it. Run this again with --yes to do it."
+            );
+            return Ok(ExitCode::FAILURE);
+        }
         let origin = state.ledger.begin_again().await?;
         state.ledger.settle().await?;
         println!("The log began again as {origin}. Tell everybody who checks it, and say what was lost.");
