@@ -15,6 +15,9 @@ async fn pictures_for_the_documentation() {
     let Some(folder) = std::env::var_os("DAYLIGHT_SCREENSHOTS").map(PathBuf::from) else { return };
     let site = example().await;
     let mandatory = format!("/register/{}", site.processing("presence").await);
+    let published = site.notice_version("published").await;
+    let notice = format!("/notices/{}", site.notice_of(published).await);
+    let editor = format!("/publishing/versions/{}/edit", site.notice_version("draft").await);
     let pictures = [
         ("worker-light", WORKER, "/me/collection", WIDE, false),
         ("worker-dark", WORKER, "/me/collection", WIDE, true),
@@ -23,6 +26,9 @@ async fn pictures_for_the_documentation() {
         ("register", WORKER, "/register", WIDE, false),
         ("processing", WORKER, &mandatory, WIDE, false),
         ("organisation", PUBLISHER, "/organisation", WIDE, false),
+        ("notice", WORKER, &notice, WIDE, false),
+        ("editor", PUBLISHER, &editor, WIDE, false),
+        ("log", WORKER, "/log", WIDE, false),
         ("agents", ADMINISTRATOR, "/agents", WIDE, false),
     ];
     for (name, who, path, size, dark) in pictures {
