@@ -123,7 +123,8 @@ create view notice_version_visible as
     select v.id as version_id, v.notice_id, e.position as leaf_position
     from notice_version v join ledger_entry e on e.id = v.ledger_entry
     where v.state in ('published', 'superseded', 'retracted')
-      and e.position < (select max(c.size) from ledger_checkpoint c join ledger_log l on l.origin = c.origin);
+      and e.position < (select max(c.size) from ledger_checkpoint c
+                        where c.origin = (select l.origin from ledger_log l));
 
 create trigger notice_review_append_only before update or delete on notice_review
     for each row execute function refuse_change();

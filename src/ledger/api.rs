@@ -2,9 +2,10 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::proof::tree::{TILE, to_bytes};
 use super::{export, policy, proofs, store, tiles};
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::web::{Page, Path};
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// Downloads of the whole log at once: nobody needs an account for one, and each holds a part in memory.
+static EXPORTS: Semaphore = Semaphore::const_new(16);
+
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// `/log/checkpoint`
@@ -105,12 +109,20 @@ pub async fn proof(State(state): State<AppState>, Path(index): Path<i64>) -> Res
 
 /// `/log/export`: everything, as one file. Whoever is signed in gets the documents of the register too.
 pub async fn export_file(State(state): State<AppState>, page: Page) -> Result<Response> {
+    let busy = || {
+        Error::Rejected(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Many are downloading the log. Please try again soon.".into(),
+        )
+    };
+    let place = EXPORTS.try_acquire().map_err(|_| busy())?;
     let mut db = state.db.acquire().await?;
     let export = export::prepare(&mut db, &state, page.viewer.is_some()).await?;
     drop(db);
     let name = format!("attachment; filename=\"daylight-log-{}.jsonl\"", export.size());
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(4);
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
     tokio::spawn(async move {
+        let _place = place;
         // A reader who left needs nothing more.
         if let Err(error) = export.write(&state.db, &sender).await {
             tracing::warn!(%error, "an export of the log was cut off");

@@ -1,6 +1,7 @@
 //! The whole log as one file, streamed in parts.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use sqlx::{PgConnection, PgPool};
@@ -14,7 +15,10 @@ use crate::app::{self, AppState};
 use crate::error::Result;
 
 /// Entries that are read at once.
-const PART: i64 = 16 * TILE as i64;
+const PART: i64 = 2 * TILE as i64;
+
+/// How long a reader may leave a part unread: a download that stands still gives its place to others.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Older checkpoints that are given along, the newest ones: they tell which leaf was changed.
 const CHECKPOINTS: i64 = 1000;
@@ -114,5 +118,6 @@ impl Export {
 }
 
 async fn send(out: &mut Writer<Vec<u8>>, sender: &Sender<Bytes>) -> bool {
-    sender.send(std::mem::take(&mut out.0).into()).await.is_ok()
+    let part = std::mem::take(&mut out.0).into();
+    tokio::time::timeout(PATIENCE, sender.send(part)).await.is_ok_and(|sent| sent.is_ok())
 }

@@ -273,8 +273,10 @@ pub async fn list_checkpoints(
         r#"select c.size, c.signed_at, c.body, c.signature,
                   array(select w.line from ledger_cosignature w where w.origin = c.origin and w.size = c.size
                         order by w.witness) as "cosignatures!: Vec<String>"
-           from ledger_checkpoint c join ledger_log l on l.origin = c.origin
-           where c.size >= $1 and ($2::bigint is null or c.size < $2)
+           from ledger_checkpoint c
+           -- Not a join: the index then gives the newest first, however many there are.
+           where c.origin = (select l.origin from ledger_log l)
+             and c.size >= $1 and c.size < coalesce($2::bigint, 9223372036854775807)
            order by c.size desc limit $3"#,
         size,
         before,
@@ -288,7 +290,8 @@ pub async fn list_checkpoints(
 pub async fn find_cosigned_by(db: &mut PgConnection, witness: &str) -> Result<Option<(i64, Time)>> {
     let row = sqlx::query!(
         r#"select w.size, w.cosigned_at as "cosigned_at: Time" from ledger_cosignature w
-           join ledger_log l on l.origin = w.origin where w.witness = $1 order by w.size desc limit 1"#,
+           where w.origin = (select l.origin from ledger_log l) and w.witness = $1
+           order by w.size desc limit 1"#,
         witness,
     )
     .fetch_optional(db)

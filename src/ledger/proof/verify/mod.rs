@@ -66,12 +66,18 @@ pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, 
     read.entries.keys.judge(origin, kept, policy, against.policy.is_none(), &mut report);
     read.entries.compare(&read.hashes, read.header.leaves, &mut report);
     let newest = judge_head(&read, &note, &mut report);
-    judge_witnesses(policy, &note, &mut report);
+    judge_witnesses(policy, against.policy.is_none(), &note, &mut report);
     judge_tree(&read, newest, &against.since, &mut report);
     judge_documents(&read, &mut report);
     for proof in &against.proofs {
         let known = (&read.entries.keys, &read.hashes[..]);
-        single::judge(proof, &read.header.origin, policy, Some(known), &mut report);
+        single::judge(
+            proof,
+            &read.header.origin,
+            (policy, against.policy.is_none()),
+            Some(known),
+            &mut report,
+        );
     }
     Ok(report)
 }

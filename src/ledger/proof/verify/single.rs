@@ -20,7 +20,7 @@ pub fn verify_proof(proof: &TlogProof, policy: &Policy, document: Option<&Value>
     let checkpoint: Checkpoint = proof.checkpoint.text.parse()?;
     report.origin.clone_from(&checkpoint.origin);
     report.size = checkpoint.size;
-    judge(proof, &checkpoint.origin, policy, None, &mut report);
+    judge(proof, &checkpoint.origin, (policy, false), None, &mut report);
     // One that isn't canonical was named above.
     let leaf = proof.extra.as_deref().and_then(|bytes| Leaf::from_bytes(bytes).ok().flatten());
     match (document, leaf.and_then(|l| l.content())) {
@@ -34,11 +34,11 @@ pub fn verify_proof(proof: &TlogProof, policy: &Policy, document: Option<&Value>
     Ok(report)
 }
 
-/// Judges a proof; `known` are the keys and hashes of an export of the same log.
+/// Judges a proof by a policy, and whether that is the export's own; `known` are the keys and hashes of an export of the same log.
 pub fn judge(
     proof: &TlogProof,
     origin: &str,
-    policy: &Policy,
+    (policy, is_own): (&Policy, bool),
     known: Option<(&Keys, &[Hash])>,
     report: &mut Report,
 ) {
@@ -75,7 +75,7 @@ pub fn judge(
             report.violated(PROOF, leaf, "its checkpoint isn't of the same tree as the export");
         }
     }
-    judge_witnesses(policy, &proof.checkpoint, report);
+    judge_witnesses(policy, is_own, &proof.checkpoint, report);
     let words = format!("the entry stands in the log at index {}, among {}", proof.index, checkpoint.size);
     report.unless_violated(PROOF, words);
 }
