@@ -99,6 +99,30 @@ async fn it_says_what_it_does_not_prove() {
 }
 
 #[tokio::test]
+async fn a_log_that_began_again_is_told_and_never_green() {
+    let site = example().await;
+    let tab = site.visitor().await;
+    tab.open(PAGE).await;
+    let (folder, cases) = made().await;
+    choose_all(&tab, folder, "holds-again-lost.export", &cases["holds-again-lost.export"]).await;
+    assert_eq!(check(&tab).await.verdict, "holds");
+    let row = |name: &str| {
+        format!(
+            "[...document.querySelectorAll('#rows tr')].find((row) => row.innerText.includes('{name}')).innerText"
+        )
+    };
+    let said: String = tab.eval(&row("New beginning")).await;
+    for words in
+        ["Not checked", "of the 20 entries of log.example.com/works-before, the last 4", "operator's word"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let keys: String = tab.eval(&row("Keys")).await;
+    assert!(keys.contains("2 logs") && !keys.contains("each signed by the one before"), "{keys}");
+    tab.close().await;
+}
+
+#[tokio::test]
 async fn it_is_accessible_in_every_state() {
     let site = example().await;
     let mut tab = site.visitor().await;

@@ -40,6 +40,7 @@ class Signer:
 
 
 FIRST, SECOND, STRANGER = (Signer(ORIGIN, seed=seed) for seed in ("first", "second", "stranger"))
+MIDDLE = Signer("log.example.com/works-between")
 UNION, PRESS, UNIVERSITY = (Signer(name, WITNESS_KEY) for name in WITNESSES)
 
 
@@ -74,7 +75,7 @@ class Log:
 
     def __init__(self, size, rotate_at=None, name="works", origin=ORIGIN, keys=(FIRST, SECOND)):
         self.origin, self.keys, self.rotate_at = origin, keys, rotate_at
-        self.leaves, self.documents, self.withheld, self.newest = [], [], 0, {}
+        self.leaves, self.documents, self.newest = [], [], {}
         self.policy, self.witnesses = POLICIES["two-of-three"], (UNION, PRESS)
         for index in range(size):
             self.add(index, name)
@@ -131,9 +132,7 @@ class Log:
         leaf = {"v": 1, **leaf, "previous": self.newest.get(chain), "content": digest}
         self.leaves.append(canonical(leaf))
         self.newest[chain] = base64url(leaf_hash(self.leaves[-1]))
-        if len(self.leaves) % 7 == 0:
-            self.withheld += 1
-        else:
+        if len(self.leaves) % 7 or leaf["t"] == "notice":  # the others are withheld
             self.documents.append((len(self.leaves) - 1, content))
 
     # Signing
@@ -149,12 +148,16 @@ class Log:
         size = len(self.leaves)
         return {
             "header": {"format": "daylight-log/v1", "origin": self.origin, "policy": self.policy,
-                       "checkpoint": self.checkpoint(size, witnesses=self.witnesses), "withheld": self.withheld},
+                       "checkpoint": self.checkpoint(size, witnesses=self.witnesses), "withheld": self.withheld()},
             "leaves": list(self.leaves),
             "hashes": [leaf_hash(leaf) for leaf in self.leaves],
             "older": [self.checkpoint(size) for size in older],
             "documents": copy.deepcopy(self.documents),
         }
+
+    def withheld(self):
+        there = {index for index, _ in self.documents}
+        return sum(b'"content":"' in leaf and index not in there for index, leaf in enumerate(self.leaves))
 
     def proof(self, index, size=None):
         size = size or len(self.leaves)
@@ -264,20 +267,58 @@ def holding(folder):
     unknown["older"][0] += Signer("witness.example.org/unknown", WITNESS_KEY).line("anything", TIME)
     folder.add("holds-unknown-signature.export", "signatures of unknown keys don't count", write(unknown), 0,
                words=["not checked by this version"])
-    folder.add("holds-again.export", "a log that began again after a restore", write(again().export()), 0)
+    lost, word, unknown = "the last {} are lost", "operator's word", "announced among what was lost"
+    former = first_log()
+    for size in (12, 16, 20):
+        folder.put(f"former-{size}.checkpoint", former.checkpoint(size))
+    folder.put("former-unknown.checkpoint", former.checkpoint(12, signer=former.keys[1]))
+
+    def add(name, about, log, words, older=(), **files):
+        export = log.export([24])
+        export["older"] = [*older, *export["older"]]
+        folder.add(f"holds-again{name}.export", about, write(export), 0, words=words, **files)
+
+    add("", "a log that began again after a restore", again(), ["began again", lost.format(0), "2 logs"])
+    add("-lost", "and lost entries", again(16), [lost.format(4), word])
+    older = [former.checkpoint(size) for size in (12, 16, 20)]
+    add("-older", "with the former log's checkpoints", again(16), [lost.format(4)], older)
+    add("-older-12", "with one that covers a part of what was kept", again(16), [lost.format(4), word], older[:1])
+    add("-older-unknown", "with one by a key that isn't known", again(16), [word, unknown],
+        [former.checkpoint(12, signer=former.keys[1])])
+    add("-since", "a checkpoint of the former log", again(16), [], since="former-12.checkpoint")
+    add("-since-all", "a checkpoint of all that was kept", again(16), [], since="former-16.checkpoint")
+    add("-since-unknown", "a checkpoint of the former log by a key that isn't known", again(16), [unknown],
+        since="former-unknown.checkpoint")
+    add("-last-unknown", "the former log's last checkpoint is by a key that isn't known",
+        again(16, signer=former.keys[1]), [lost.format(4), word, unknown])
+    add("-nothing", "nothing was kept", again(0, tail=30), [lost.format(20), unknown])
+    twice = again(25, first=again(16, key=MIDDLE))
+    folder.add("holds-again-twice.export", "a log that began again twice", write(twice.export()), 0,
+               words=[FORMER, MIDDLE.key.name, lost.format(4), "3 logs"])
+    for kept in (10, 1):
+        short = again(kept, first=again(16, key=MIDDLE))
+        folder.add(f"holds-again-twice-{kept}.export", f"and kept {kept} leaves at last", write(short.export()), 0,
+                   words=[lost.format(20 - kept + 1), word])
+    folder.add("holds-again-twice-since.export", "a checkpoint of the first of three logs", write(twice.export()), 0,
+               since="former-12.checkpoint")
 
 
-def again(kept=20, tail=12):
+def first_log():
+    return Log(20, origin=FORMER, keys=tuple(Signer(FORMER, seed=seed) for seed in ("former", "lost")), name="former")
+
+
+def again(kept=20, tail=12, signer=None, first=None, key=FIRST):
     """A log that began again after a restore, and kept the former one's first leaves."""
-    former = Log(20, origin=FORMER, keys=(Signer(FORMER, seed="former"),) * 2, name="former")
-    log = Log(0)
-    root = Tree([leaf_hash(leaf) for leaf in former.leaves]).root(20)
-    last = note(FORMER, 20, root, [former.keys[0]])
-    log.leaves.append(canonical({"v": 1, "t": "log", "origin": ORIGIN, "previous": last, "kept": kept}))
+    former = first or first_log()
+    log = Log(0, origin=key.key.name, keys=(key, key))
+    last = former.checkpoint(len(former.leaves), signer=signer)
+    log.leaves.append(canonical({"v": 1, "t": "log", "origin": log.origin, "previous": last, "kept": kept}))
     log.leaves += former.leaves[:kept]
     log.documents = [(index + 1, content) for index, content in former.documents if index < kept]
-    log.newest, log.withheld = dict(former.newest), former.withheld
-    log.leaves.append(canonical(key_leaf(FIRST, FIRST, ORIGIN, None, Log.time(21))))
+    for index, leaf in enumerate(log.leaves):
+        value = json.loads(leaf)
+        log.newest[value.get("notice") or value.get("processing")] = base64url(leaf_hash(leaf))
+    log.leaves.append(canonical(key_leaf(log.keys[0], log.keys[0], log.origin, None, Log.time(21))))
     for index in range(len(log.leaves), len(log.leaves) + tail):
         log.add(index, "former")
     return log

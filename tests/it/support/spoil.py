@@ -5,8 +5,8 @@ import copy
 import json
 
 from forge import (
-    FIRST, POLICIES, PRESS, SECOND, STRANGER, TIME, UNION, UNIVERSITY, Log, again, key_leaf, note, policy, proof,
-    write,
+    FIRST, MIDDLE, POLICIES, PRESS, SECOND, STRANGER, TIME, UNION, UNIVERSITY, Log, Signer, again, first_log,
+    key_leaf, note, policy, proof, write,
 )
 from verify import Tree, base64url, canonical, leaf_hash
 
@@ -456,6 +456,30 @@ def documents(folder):
 
     late = [i for i, _ in log.documents if i > 32][-1]
     index = late
+    values = [json.loads(leaf) for leaf in log.leaves]
+    steps = {kind: next(i for i, _ in log.documents if values[i]["t"] == kind) for kind in
+             ("notice", "register", "pause", "resume")}
+    withheld = log.withheld()
+    first = next(i for i, v in enumerate(values) if "content" in v and i not in dict(log.documents))
+    for kind, at in steps.items():
+        for about, count in (("withheld by nobody's word", withheld), ("said to be withheld", withheld + 1)):
+            holds = kind != "notice" and count > withheld
+            spoiled = log.export(OLDER)
+            spoiled["documents"] = [document for document in spoiled["documents"] if document[0] != at]
+            spoiled["header"]["withheld"] = count
+            folder.add(f"document-missing-{kind}-{count}.export", f"the document of {kind} {at} is missing, {about}",
+                       write(spoiled), exit=0 if holds else 1,
+                       leaf=None if holds else at if kind == "notice" else min(at, first),
+                       words=[] if holds else ["missing"])
+    for count, about in ((withheld - 1, "less"), (withheld + 1, "more")):
+        spoiled = log.export(OLDER)
+        spoiled["header"]["withheld"] = count
+        folder.add(f"document-withheld-{about}.export", f"{about} are said to be withheld than are missing",
+                   write(spoiled), leaf=first, words=["withheld"])
+    spoiled = log.export(OLDER)
+    spoiled["documents"].append(spoiled["documents"][0])
+    folder.add("document-twice.export", "a leaf's document stands there twice", write(spoiled),
+               leaf=log.documents[0][0], words=["two documents"])
     resigned(folder, "document-other.export", "a leaf that commits to another document", other, index, ["document"])
 
 
@@ -480,6 +504,40 @@ def restored(folder):
             log.leaves[0] = canonical(value)
         return change
 
+    def moved(log):
+        log.leaves[1] = log.leaves[0]
+        log.documents = [document for document in log.documents if document[0] != 1]
+
+    def foreign(log):
+        log.leaves.append(canonical(key_leaf(former_log.keys[0], former_log.keys[1], former_log.origin,
+                                             former_log.keys[0].public, Log.time(40))))
+
+    def begun(name, about, log, older=(), **expected):
+        export = log.export()
+        export["older"] = list(older)
+        folder.add(f"again-{name}.export", about, write(export), **expected)
+
+    former_log = first_log()
+    older = [former_log.checkpoint(size) for size in (6, 12, 16, 20)]
+    changed = again(16)
+    rewritten(changed)
+    begun("older-rewritten", "a kept leaf is another now, by the former log's checkpoints", changed, older,
+          between=[1, 6])
+    changed = again(16)
+    changed.leaves[12] = canonical({**json.loads(changed.leaves[4]), "day": "2026-10-02"})
+    begun("older-rewritten-later", "a later kept leaf is another now", changed, older, between=[7, 12])
+    begun("since-rewritten", "a kept leaf is another now, by a checkpoint that somebody kept", changed, older[:1],
+          since="former-12.checkpoint", between=[7, 12])
+    begun("since-lost", "somebody saw entries that are lost", again(16), since="former-20.checkpoint",
+          words=["4 entries of the log you saw were lost"])
+    begun("twice-since-lost", "somebody saw entries that were lost before the second beginning",
+          again(25, first=again(16, key=MIDDLE)), since="former-20.checkpoint",
+          words=["4 entries of the log you saw were lost"])
+    begun("older-of-a-stranger", "an older checkpoint of a log that isn't continued here", again(16),
+          [note("log.example.com/else", 6, bytes(32), [Signer("log.example.com/else")])], words=["another log"])
+    spoil("again-former-key-later.export", "a former log's key among this log's own leaves", foreign,
+          leaf=len(log.leaves), words=["key"])
+    spoil("again-same-twice.export", "the same beginning at leaf 1 as well", moved, leaf=0)
     spoil("again-misplaced.export", "a former log in the middle of a log", misplaced, leaf=len(log.leaves))
     spoil("again-rewritten.export", "a leaf of the former log is another now", rewritten, leaf=0)
     spoil("again-kept-too-many.export", "more leaves kept than there are", kept(99), leaf=0)

@@ -32,7 +32,7 @@ NOT_PROVEN = [
     "that the people on the roll are real",
     "that the issuers of signatures did not work together",
     "that nobody was watched in a way that was never declared",
-    "what stands in documents that are withheld, nor that their number is told truly",
+    "what stands in documents that are withheld",
 ]
 OWN_WORD = "whose keys these are: without a policy of your own, the keys are the export's own word"
 NO_WITNESS = "that others were shown the same log: no witness is asked for"
@@ -423,6 +423,46 @@ def fits(value, kind):
     return kind == TEXT or (value in kind if isinstance(kind, tuple) else bool(kind.fullmatch(value)))
 
 
+class Former:
+    """A log that this one continues: its leaves stand behind leaf `index`, as far as they were kept."""
+
+    def __init__(self, index, leaf, kept, hashes, keys):
+        self.index, self.leaf, self.kept, self.tree = index, leaf, kept, Tree(hashes)
+        self.start = index + 1
+        try:
+            self.last = Checkpoint(leaf["previous"])
+        except Unreadable:
+            self.last = None
+        self.origin = self.last and self.last.origin
+        self.keys = [key for _, key in keys if key.name == self.origin]
+
+    def signed(self, checkpoint):
+        """Whether a key that is known signed it; others may have been announced among what was lost."""
+        return any([key.signed(checkpoint) for key in self.keys])
+
+    def holds(self, checkpoint):
+        return checkpoint.size <= len(self.tree) and self.tree.root(checkpoint.size) == checkpoint.root
+
+    def judge(self, checkpoint, what, others, given):
+        """Nothing, or why it isn't checked."""
+        if not self.signed(checkpoint):
+            return (f"{what} of {self.origin} isn't checked: no key that is known signed it; "
+                    "its key may have been announced among what was lost")
+        if checkpoint.size > self.kept:
+            if given:
+                lost = checkpoint.size - self.kept
+                raise Violated(f"{lost} entries of the log you saw were lost in a restore")
+            return None
+        if not self.holds(checkpoint):
+            good = [c.size for c in (self.last, *others) if c.origin == self.origin
+                    and c.size < checkpoint.size and self.signed(c) and self.holds(c)]
+            between = (self.start + max(good, default=0), self.start + checkpoint.size - 1)
+            raise Violated(f"{what} of {self.origin}: a leaf from {between[0]} to {between[1]} isn't the one that "
+                           "was signed: the former log's entries were changed when this one began",
+                           between=between)
+        return None
+
+
 class Export:
     def __init__(self, data):
         lines = data.split(b"\n")
@@ -467,11 +507,19 @@ class Export:
         self.values = [self.value(leaf) for leaf in self.leaves]
         self.hashes = [leaf_hash(leaf) for leaf in self.leaves]
         self.tree = Tree(self.tiles)
-        self.log_keys = [
-            (index, Key(self.origin, LOG_KEY, base64.urlsafe_b64decode(leaf["public_key"] + "=")))
+        every = [
+            (index, Key(leaf["origin"], LOG_KEY, base64.urlsafe_b64decode(leaf["public_key"] + "=")))
             for index, leaf in self.of_type("key")
-            if leaf["role"] == "log" and leaf["origin"] == self.origin
+            if leaf["role"] == "log"
         ]
+        self.log_keys = [(index, key) for index, key in every if key.name == self.origin]
+        # The logs that this one continues: leaf 0 names the last of them, leaf 1 the one before, and so on.
+        self.formers = []
+        for index, leaf in self.of_type("log"):
+            above = self.formers[-1].kept if self.formers else len(self.leaves)
+            if index == len(self.formers) and above > 0:
+                hashes = self.tiles[index + 1:index + 1 + min(leaf["kept"], above - 1)]
+                self.formers.append(Former(index, leaf, min(leaf["kept"], above - 1), hashes, every))
 
     @staticmethod
     def value(leaf):
@@ -574,20 +622,33 @@ class Export:
         if not self.older:
             return None, "the export holds no older checkpoint"
         roots = {self.checkpoint.size: self.checkpoint.root}
-        before = 0
+        before, unchecked = {}, []
         for checkpoint in self.older:
             what = f"the older checkpoint at size {checkpoint.size}"
-            if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+            former = self.former(checkpoint)
+            if former:
+                unchecked.append(former.judge(checkpoint, what, self.older, given=False))
+            elif roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
                 self.check_signed(checkpoint, what)
                 raise Violated(f"two roots are signed at one size, {checkpoint.size}")
-            if checkpoint.size > self.checkpoint.size:
+            elif checkpoint.size > self.checkpoint.size:
                 raise Violated(f"rolled back: {what} is larger than the newest, {self.checkpoint.size}")
-            if checkpoint.size < before:
+            if checkpoint.size < before.get(checkpoint.origin, 0):
                 raise Violated(f"{what} comes after a larger one")
-            before = checkpoint.size
-            self.check_signed(checkpoint, what)
-            self.check_root(checkpoint, what)
-        return f"{len(self.older)} older checkpoints are signed and on the same tree"
+            before[checkpoint.origin] = checkpoint.size
+            if not former:
+                self.check_signed(checkpoint, what)
+                self.check_root(checkpoint, what)
+        unchecked = list(filter(None, unchecked))
+        if unchecked:
+            return None, "; ".join(unchecked)
+        return f"{len(self.older)} older checkpoints are signed and on the same tree, as far as it was kept"
+
+    def former(self, checkpoint):
+        """The former log whose checkpoint this is."""
+        if checkpoint.origin == self.origin:
+            return None
+        return next((former for former in self.formers if former.origin == checkpoint.origin), None)
 
     def check_root(self, checkpoint, what):
         if checkpoint.size <= len(self.tree) and self.tree.root(checkpoint.size) != checkpoint.root:
@@ -595,6 +656,10 @@ class Export:
 
     def since(self, checkpoint):
         what = f"your checkpoint at size {checkpoint.size}"
+        former = self.former(checkpoint)
+        if former:
+            unchecked = former.judge(checkpoint, what, self.older, given=True)
+            return (None, unchecked) if unchecked else f"{what} is of {former.origin}, whose entries were kept"
         self.check_signed(checkpoint, what)
         if checkpoint.size > len(self.tree):
             raise Violated(f"rolled back: {what} is larger than this log, {len(self.tree)}")
@@ -615,20 +680,16 @@ class Export:
         return f"{len(self.leaves)} leaves are canonical{note}"
 
     def keys(self):
-        newest, first, count = {}, set(), 0
+        newest, count = {}, 0
         for index, leaf in self.of_type("key"):
             own = (leaf["role"], leaf["origin"])
-            last = newest.get(leaf["role"])
-            if leaf["previous"] is None:
-                signer = leaf["public_key"]
-                if own in first:
+            if leaf["previous"] != newest.get(own):
+                if leaf["previous"] is None:
                     raise Violated(f"leaf {index}: a key without its predecessor, as if it were the first", index)
-            else:
-                signer = leaf["previous"]
-                if signer != last:
-                    raise Violated(f"leaf {index}: the previous key isn't the one before it", index)
-            if leaf["origin"] != self.origin and self.values[0].get("t") != "log":
+                raise Violated(f"leaf {index}: the previous key isn't the one before it", index)
+            if leaf["origin"] != self.origin_at(index):
                 raise Violated(f"leaf {index}: a key of another log", index)
+            signer = leaf["previous"] or leaf["public_key"]
             message = "daylight-key/v1\n" + "".join(
                 leaf[name] + "\n" for name in ("origin", "role", "public_key", "from"))
             try:
@@ -638,27 +699,45 @@ class Export:
             public = base64.urlsafe_b64decode(signer + "=")
             if base64url(signature) != leaf["signature"] or not ed25519_holds(public, signature, message.encode()):
                 raise Violated(f"leaf {index}: the key's signature by its predecessor is wrong", index)
-            first.add(own)
-            newest[leaf["role"]] = leaf["public_key"]
+            newest[own] = leaf["public_key"]
             count += 1
-        self.former_log()
         self.check_signed(self.checkpoint, "the checkpoint")
+        origins = {origin for _, origin in newest}
+        if len(origins) > 1:
+            return (f"{count} keys of {len(origins)} logs: in each, the later are signed by the earlier; a former "
+                    "log's keys count for that log only")
         return f"{count} keys, each signed by the one before it"
 
-    def former_log(self):
+    def origin_at(self, index):
+        """Of which log a leaf is: this one, or the innermost former one that it was kept from."""
+        within = [f.origin for f in self.formers if f.start <= index < f.start + f.kept]
+        return within[-1] if within else self.origin
+
+    def beginning(self):
         """A log that began again after a restore holds the former one's last checkpoint and first leaves."""
+        words, above = [], self.origin
         for index, leaf in self.of_type("log"):
-            if index != 0 or leaf["origin"] != self.origin or leaf["kept"] > len(self.leaves) - 1:
+            former = self.formers[index] if index < len(self.formers) else None
+            if not former or leaf["origin"] != above or (index == 0 and leaf["kept"] > len(self.leaves) - 1):
                 raise Violated(f"leaf {index}: the former log stands in the wrong place", index)
-            try:
-                former = Checkpoint(leaf["previous"])
-            except Unreadable as error:
-                raise Violated(f"leaf 0: the former log's checkpoint: {error}", 0) from None
-            if former.size < leaf["kept"] or former.origin == self.origin:
-                raise Violated("leaf 0: the former log's checkpoint doesn't fit", 0)
-            whole = former.size == leaf["kept"]
-            if whole and Tree(self.tiles[1:1 + leaf["kept"]]).root(former.size) != former.root:
-                raise Violated("leaf 0: the leaves kept aren't those of the former log", 0)
+            last = former.last
+            seen = [self.origin] + [f.origin for f in self.formers[:index]]
+            if not last or last.size < leaf["kept"] or last.origin in seen:
+                raise Violated(f"leaf {index}: the former log's checkpoint doesn't fit", index)
+            if last.size == former.kept and not former.holds(last):
+                raise Violated(f"leaf {index}: the leaves kept aren't those of the former log", index)
+            older = [c for c in self.older if c.origin == last.origin]
+            signed = [c for c in (last, *older) if former.signed(c)]
+            had = max(c.size for c in (last, *signed))
+            text = (f"this log began again after a restore: of the {had} entries of {last.origin}, the last "
+                    f"{had - former.kept} are lost")
+            if last not in signed:
+                text += "; no key that is known signed its last checkpoint: its key may have been announced among what was lost"
+            if former.kept and not any(c.size == former.kept for c in signed):
+                text += "; that the kept entries are unchanged is the operator's word"
+            words.append(text)
+            above = last.origin
+        return None, ". ".join(words)
 
     def chains(self, name, what, *types):
         newest, count = {}, 0
@@ -675,6 +754,7 @@ class Export:
         return f"{count} leaves in {len(newest)} chains"
 
     def check_documents(self):
+        there = set()
         for index, content in self.documents:
             if index >= len(self.leaves) or not is_hash(self.values[index].get("content")):
                 inside = index if index < len(self.leaves) else None
@@ -685,6 +765,17 @@ class Export:
                 digest = None
             if digest != self.values[index]["content"]:
                 raise Violated(f"the document of leaf {index} isn't the one that was published", index)
+            if index in there:
+                raise Violated(f"the file has two documents of leaf {index}", index)
+            there.add(index)
+        missing = [(i, leaf["t"]) for i, leaf in self.of_type("notice", "register", "pause", "resume")
+                   if i not in there]
+        for index, kind in missing:
+            if kind == "notice":
+                raise Violated(f"the document of leaf {index} is missing, and a notice's is always public", index)
+        if len(missing) != self.withheld:
+            raise Violated(f"{len(missing)} documents are missing, and {self.withheld} are said to be withheld",
+                           missing[0][0] if missing else None)
         note = f"; {self.withheld} are withheld and not checked" if self.withheld else ""
         return f"{len(self.documents)} documents are those that the leaves commit to{note}"
 
@@ -808,6 +899,8 @@ def verify_export(data, policy=None, since=None, proof=None):
     report.run("witnesses", export.quorum, policy)
     report.run("leaves", export.leaves_and_tiles)
     report.run("tree", export.roots)
+    if any(export.of_type("log")):
+        report.run("beginning", export.beginning)
     report.run("older checkpoints", export.older_checkpoints)
     if since is not None:
         report.run("your checkpoint", export.since, since)
