@@ -402,3 +402,27 @@ async fn the_board_and_the_feed_are_for_everybody() {
     assert!(feed.body.contains("<author><name>Example Works</name></author>"));
     visitor.get(&format!("/board/{}", uuid::Uuid::nil())).await.assert_status(404);
 }
+
+/// What two tabs do: the second waits for the first, which acknowledges.
+#[tokio::test]
+async fn a_decline_beside_an_acknowledgement_is_refused_with_words() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    room.worker.get(&path(&v)).await.assert_status(200);
+    let mut first = room.app.state.db.begin().await.unwrap();
+    sqlx::query("update notice_acknowledgement set acknowledged_at = viewed_at")
+        .execute(&mut *first)
+        .await
+        .unwrap();
+    let acknowledge = async {
+        let waits = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while room.app.count(waits).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        first.commit().await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(answer(&room.worker, &v, "decline", &[]), acknowledge);
+    let words = reply.assert_status(409).select(".error-summary a").remove(0);
+    assert!(words.contains("You have acknowledged this version already"), "{words}");
+    assert_eq!(room.app.count("notice_acknowledgement where acknowledged_at is not null").await, 1);
+}

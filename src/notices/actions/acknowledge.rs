@@ -15,6 +15,8 @@ use crate::web::Viewer;
 
 pub const REASON_LENGTH: usize = 2_000;
 
+const ACKNOWLEDGED: &str = "You have acknowledged this version already; that stays on record.";
+
 /// What stood on the page that the form was on.
 #[derive(Debug)]
 pub struct Seen<'a> {
@@ -93,7 +95,7 @@ pub async fn decline(
     let mut tx = state.db.begin().await?;
     let asked = asked(&mut tx, viewer, notice, &seen).await?;
     if matches!(asked.standing, Standing::Acknowledged(_)) {
-        return Err(Error::conflict("You have acknowledged this version already; that stays on record."));
+        return Err(Error::conflict(ACKNOWLEDGED));
     }
     let shown = Shown {
         version: asked.head.version_id,
@@ -101,7 +103,10 @@ pub async fn decline(
         language: seen.language,
         content_sha256: &asked.content_sha256,
     };
-    reading::upsert_declined(&mut tx, shown, reason, now).await?;
+    // In another tab it may have been acknowledged since it was looked at above.
+    if !reading::upsert_declined(&mut tx, shown, reason, now).await? {
+        return Err(Error::conflict(ACKNOWLEDGED));
+    }
     tx.commit().await?;
     Ok(())
 }
