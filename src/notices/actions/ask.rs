@@ -1,8 +1,10 @@
 //! Questions about notices: asked, answered, withdrawn.
 
+use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::clock::Day;
 use crate::error::{Error, FieldErrors, Result};
 use crate::notices::store::questions::{self as store, NewQuestion};
 use crate::notices::store::reading;
@@ -23,6 +25,10 @@ pub struct Question<'a> {
     pub named: bool,
 }
 
+fn today(state: &AppState) -> Day {
+    state.clock.now().day(&TimeZone::UTC)
+}
+
 pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Question<'_>) -> Result<Uuid> {
     let text = question.text.trim();
     let mut errors = FieldErrors::default();
@@ -33,8 +39,8 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
         errors.add("question", format!("Use at most {QUESTION_LENGTH} characters."));
     }
     errors.into_result()?;
-    let now = state.clock.now();
-    let id = state.random.uuid(now);
+    // Neither the id nor what is stored tells more than the day.
+    let id = uuid::Builder::from_random_bytes(state.random.bytes()).into_uuid();
     let mut tx = state.db.begin().await?;
     let heads = reading::list_heads(&mut tx, Some(notice)).await?;
     if !heads.iter().any(|h| h.version_id == question.version) {
@@ -55,7 +61,7 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
         named: question.named,
         text,
     };
-    store::insert_question(&mut tx, new, now).await?;
+    store::insert_question(&mut tx, new, today(state)).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -90,7 +96,7 @@ pub async fn withdraw(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<Uui
         return Err(Error::conflict("This question was answered meanwhile, so it stays."));
     }
     if !held.withdrawn {
-        store::set_withdrawn(&mut tx, id, state.clock.now()).await?;
+        store::set_withdrawn(&mut tx, id, today(state)).await?;
     }
     tx.commit().await?;
     Ok(held.notice_id)
