@@ -164,13 +164,14 @@ pub async fn render(
     let departments = identity::list_departments(&mut db).await?;
     let now = actions::table_now(&mut db, &version.processings).await?;
     let changed = changed(&mut db, &page, &version, &now).await?;
+    let coverable = actions::coverable(&mut db).await?;
     drop(db);
     let drifted = version.field_table.as_ref().map(|t| fields::changes(t, &now)).unwrap_or_default();
     let table = version.field_table.clone().unwrap_or(now);
     let pair = |id: &str, words: &str| (id.to_owned(), words.to_owned());
     let names = departments.iter().filter(|(id, _)| version.departments.contains(id));
     let missing = match version.state {
-        State::Draft => actions::missing(&version, &table)?,
+        State::Draft => actions::missing(&version, &table, &coverable)?,
         _ => FieldErrors::default(),
     };
     let shown = VersionPage {

@@ -784,3 +784,84 @@ async fn a_notice_edited_by_sql_is_caught() {
     assert_eq!(violated.iter().map(|f| f.leaf).collect::<Vec<_>>(), [Some(leaf as u64)], "{violated:?}");
     assert_eq!(room.state(&path).await, "published");
 }
+
+/// What a notice of a pause or of its end must say.
+const PAUSED: &str = "## What is paused\n\nCounting of programs on every computer.\n\n\
+    ## Why and since when\n\nFor an audit, since this morning at nine.\n\n\
+    ## What happens to earlier records\n\nThey are kept for thirty days, as before.\n\n\
+    ## What begins again\n\nCounting of programs on every computer.\n\n\
+    ## Why and from when\n\nThe audit is done; it begins tomorrow at nine.\n\n\
+    ## What is different\n\nNothing is different from before the pause.\n";
+
+#[tokio::test]
+async fn only_what_is_paused_is_told_to_be_paused() {
+    let room = Room::new().await;
+    let proposed = room.declared_for("AU-NSW").await;
+    let register = format!("/register/{}", room.processing);
+    let path = room.begin("paused").await;
+    let text = ("markdown-en", PAUSED);
+    let refused = async |covered: &str, places: &str, words: &str| {
+        room.save(&path, &[text, ("processings", covered), ("jurisdictions", places)])
+            .await
+            .assert_status(303);
+        let editor = room.publisher.get(&format!("{path}/edit")).await.assert_status(200);
+        assert!(editor.select("#preview")[0].contains(words), "{}", editor.select("#preview")[0]);
+        let missing = room.step(&path, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+        assert!(missing.contains(words), "{words} isn't in {missing}");
+    };
+    refused("", "EU", "Pick what it is about").await;
+    refused(&room.processing, "EU", "is active in the register").await;
+    // Under the title of a pause nothing begins that people should have been told of before.
+    refused(&proposed, "AU-NSW", "is proposed in the register").await;
+
+    let step = async |verb: &str, revision: &str, field: &str| {
+        let fields = [("revision", revision), (field, "An audit")];
+        room.publisher.post(&format!("{register}/{verb}"), &fields).await
+    };
+    step("pause", "3", "pause_reason").await.assert_status(303);
+    room.save(&path, &[text]).await.assert_status(303);
+    room.submit(&path).await;
+    room.approve(&path).await;
+    room.publish(&path).await.assert_status(303);
+    // It says what has stopped; nothing begins again by it, nor by better words for it.
+    let again = step("resume", "4", "resume_reason").await.assert_status(409);
+    assert!(again.body.contains("People must be told first"));
+
+    let resumed = room.begin("resumed").await;
+    room.save(&resumed, &[text, ("processings", &proposed), ("jurisdictions", "AU-NSW")])
+        .await
+        .assert_status(303);
+    let missing = room.step(&resumed, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    assert!(missing.contains("must be paused or active"), "{missing}");
+    room.save(&resumed, &[text]).await.assert_status(303);
+    room.submit(&resumed).await;
+    room.approve(&resumed).await;
+    let late = room.next(&path, "/correct", "correct_reason").await;
+    let other = PAUSED.replace("this morning", "today");
+    room.save(&late, &[("markdown-en", &other), ("reason", "A slip")]).await.assert_status(303);
+    room.submit(&late).await;
+    room.approve(&late).await;
+    room.publish(&resumed).await.assert_status(303);
+    step("resume", "4", "resume_reason").await.assert_status(303);
+    let refused = room.publish(&late).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("is active in the register"));
+}
+
+#[tokio::test]
+async fn better_words_dont_tell_that_it_begins_again() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    room.app.state.clock.advance(60);
+    let register = format!("/register/{}", room.processing);
+    let pause = [("revision", "3"), ("pause_reason", "An audit")];
+    room.publisher.post(&format!("{register}/pause"), &pause).await.assert_status(303);
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let words = TEXT.replace("harmful ones", "harmful programs");
+    room.save(&correction, &[("markdown-en", &words), ("reason", "A slip")]).await.assert_status(303);
+    room.submit(&correction).await;
+    room.approve(&correction).await;
+    room.publish(&correction).await.assert_status(303);
+    let resume = [("revision", "4"), ("resume_reason", "It is over")];
+    let refused = room.publisher.post(&format!("{register}/resume"), &resume).await.assert_status(409);
+    assert!(refused.body.contains("People must be told first"));
+}

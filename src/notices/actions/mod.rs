@@ -110,8 +110,11 @@ pub async fn table_now(db: &mut PgConnection, processings: &[Uuid]) -> Result<Ve
     Ok(fields::table(&newest, processings, &departments))
 }
 
-/// Refuses to go on when the register says something else than the version's own table.
+/// Refuses to go on when the register says something else than the version's own table, or its kind.
 async fn check_register(db: &mut PgConnection, version: &Version) -> Result<()> {
+    if let Some(words) = kind_of(version)?.contradiction(&version.processings, &coverable(db).await?) {
+        return Err(Error::conflict(words));
+    }
     let now = table_now(db, &version.processings).await?;
     let changes = fields::changes(version.field_table.as_deref().unwrap_or_default(), &now);
     if changes.is_empty() {

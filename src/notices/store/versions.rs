@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::error::Result;
+use crate::notices::laws::Kind;
 
 pub async fn schedule(
     db: &mut PgConnection,
@@ -126,13 +127,17 @@ pub async fn lock_due(db: &mut PgConnection, now: Time) -> Result<Option<Uuid>> 
 }
 
 /// When the first visible version that covers this processing and was published at `since` or later takes effect.
+/// Only what tells of a beginning counts: no correction of words, no notice of a kind without a start.
 pub async fn find_told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
     let at = sqlx::query_scalar!(
         r#"select min(v.effective_at) as "at: Time" from notice_version v
            join notice_version_visible s on s.version_id = v.id
-           where v.state <> 'retracted' and $1 = any(v.processings) and v.published_at >= $2"#,
+           join notice n on n.id = v.notice_id
+           where v.state <> 'retracted' and $1 = any(v.processings) and v.published_at >= $2
+             and v.change_class = 'material' and n.kind <> all ($3)"#,
         processing,
         since as _,
+        &Kind::without_a_start(),
     );
     Ok(at.fetch_one(db).await?)
 }
