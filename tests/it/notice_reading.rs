@@ -426,3 +426,28 @@ async fn a_decline_beside_an_acknowledgement_is_refused_with_words() {
     assert!(words.contains("You have acknowledged this version already"), "{words}");
     assert_eq!(room.app.count("notice_acknowledgement where acknowledged_at is not null").await, 1);
 }
+
+#[tokio::test]
+async fn questions_and_answers_hold_no_sign_that_nobody_sees() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    let (id, ask) = (v.id.to_string(), format!("{}/questions", path(&v)));
+    let question =
+        |text: &'static str| [("version_id", id.clone()), ("question", text.into()), ("who", "hr".into())];
+    let send = async |fields: [(&str, String); 3]| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        room.worker.post(&ask, &fields).await
+    };
+    let refused = send(question("Since\nwhen\u{202e}?")).await.assert_status(422);
+    assert!(refused.select(".error-summary a")[0].contains("Line 2: There is an invisible sign, U+202E"));
+    assert!(refused.select("textarea#question")[0].contains("when\u{202e}?"), "what was typed is there");
+    send(question("Since when?")).await.assert_status(303);
+    let list = room.publisher.get("/notices/questions").await.assert_status(200);
+    let (to, field) =
+        (&list.attributes("form[action$='/answer']", "action")[0], &list.attributes("textarea", "name")[0]);
+    let refused = room.publisher.post(to, &[(field, "To\u{2066}day")]).await.assert_status(422);
+    assert!(refused.select(".error-summary a")[0].contains("U+2066 (left-to-right isolate)"));
+    assert!(refused.select("textarea")[0].contains("To\u{2066}day"));
+    let declined = answer(&room.worker, &v, "decline", &[("decline_reason", "N\u{200b}o")]).await;
+    assert!(declined.assert_status(422).select(".error-summary a")[0].contains("U+200B"));
+}

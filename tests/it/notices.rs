@@ -865,3 +865,47 @@ async fn better_words_dont_tell_that_it_begins_again() {
     let refused = room.publisher.post(&format!("{register}/resume"), &resume).await.assert_status(409);
     assert!(refused.body.contains("People must be told first"));
 }
+
+#[tokio::test]
+async fn signs_that_nobody_sees_are_named_and_nothing_is_lost() {
+    let room = Room::new().await;
+    let path = room.begin("gdpr-13").await;
+    let text = format!("{TEXT}\nWe \u{2067}never\u{2069} look &#x202e;yltcerid.\n");
+    let hidden = [("title-en", "What we \u{202e}drocer"), ("markdown-en", text.as_str())];
+    room.save(&path, &hidden).await.assert_status(303);
+    let missing = room.step(&path, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    for words in [
+        "English, title: There is an invisible sign, U+202E (right-to-left override)",
+        "English: Line 23: There is an invisible sign, U+2067 (right-to-left isolate)",
+        "English: Line 23: There is an invisible sign, U+202E",
+    ] {
+        assert!(missing.contains(words), "{words} isn't in {missing}");
+    }
+    let editor = room.publisher.get(&format!("{path}/edit")).await.assert_status(200);
+    assert!(editor.select("textarea#markdown-en")[0].contains('\u{2067}'), "what was typed is there");
+
+    // Persian and Hindi can't be written without these.
+    room.save(&path, &[("title-en", "می\u{200c}خواهیم")]).await.assert_status(303);
+    room.submit(&path).await;
+    let comment = [("return_comment", "Say\nmo\u{200b}re")];
+    let refused = room.step(&path, "/return", &comment).await.assert_status(422);
+    let words = "Line 2: There is an invisible sign, U+200B (zero width space)";
+    assert!(refused.select(".error-summary")[0].contains(words));
+    assert!(refused.select("#return_comment")[0].contains("mo\u{200b}re"));
+    let answer = [("answer", "agree"), ("comment", "Fi\u{2060}ne")];
+    let refused = room.step_as(&room.representative, &path, "/answer", &answer).await.assert_status(422);
+    assert!(refused.select(".error-summary")[0].contains("U+2060 (word joiner)"));
+    room.approve(&path).await;
+    room.publish(&path).await.assert_status(303);
+    let retract = [("retract_reason", "\u{feff}Wrong"), ("retract_confirm", "yes")];
+    room.step(&path, "/retract", &retract).await.assert_status(422);
+    let notice = room.notice(&path).await;
+    let correct = [("correct_reason", "\u{202d}Wrong")];
+    room.publisher.post(&format!("{notice}/correct"), &correct).await.assert_status(422);
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let reason = [("title-en", "Better"), ("reason", "Well\u{202c}")];
+    room.save(&correction, &reason).await.assert_status(303);
+    let missing =
+        room.step(&correction, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    assert!(missing.contains("Why it differs: Line 1: There is an invisible sign, U+202C"), "{missing}");
+}

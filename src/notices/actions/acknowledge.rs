@@ -9,6 +9,7 @@ use crate::identity;
 use crate::notices::integrity;
 use crate::notices::model::Version;
 use crate::notices::reader::{Reader, Standing, standing};
+use crate::notices::signs;
 use crate::notices::store::reading::{HeadRow, Shown};
 use crate::notices::store::{self, reading};
 use crate::web::Viewer;
@@ -90,6 +91,9 @@ pub async fn decline(
 ) -> Result<()> {
     if reason.is_some_and(|r| r.chars().count() > REASON_LENGTH) {
         return Err(Error::invalid("decline_reason", format!("Use at most {REASON_LENGTH} characters.")));
+    }
+    if let Some(words) = reason.and_then(signs::problem) {
+        return Err(Error::invalid("decline_reason", words));
     }
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::app::AppState;
 use crate::clock::Day;
 use crate::error::{Error, FieldErrors, Result};
+use crate::notices::signs;
 use crate::notices::store::questions::{self as store, NewQuestion};
 use crate::notices::store::reading;
 use crate::web::{Role, Viewer};
@@ -37,6 +38,9 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
     }
     if text.chars().count() > QUESTION_LENGTH {
         errors.add("question", format!("Use at most {QUESTION_LENGTH} characters."));
+    }
+    if let Some(words) = signs::problem(text) {
+        errors.add("question", words);
     }
     errors.into_result()?;
     // Neither the id nor what is stored tells more than the day.
@@ -72,6 +76,9 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, text: &str) -> 
     let text = text.trim();
     if text.is_empty() || text.chars().count() > ANSWER_LENGTH {
         let words = format!("Write an answer of at most {ANSWER_LENGTH} characters.");
+        return Err(Error::invalid(format!("answer-{id}"), words));
+    }
+    if let Some(words) = signs::problem(text) {
         return Err(Error::invalid(format!("answer-{id}"), words));
     }
     let mut tx = state.db.begin().await?;

@@ -23,6 +23,7 @@ use super::fields;
 use super::laws::Kind;
 use super::life::{State, Step};
 use super::model::{Covered, REASON_LENGTH, Version};
+use super::signs;
 use super::store;
 use crate::app::AppState;
 use crate::error::{Error, Result};
@@ -93,6 +94,9 @@ fn reasoned<'a>(reason: &'a str, field: &'static str) -> Result<&'a str> {
 fn short<'a>(text: &'a str, field: &'static str) -> Result<&'a str> {
     if text.chars().count() > REASON_LENGTH {
         return Err(Error::invalid(field, format!("Use at most {REASON_LENGTH} characters.")));
+    }
+    if let Some(words) = signs::problem(text) {
+        return Err(Error::invalid(field, words));
     }
     Ok(text.trim())
 }

@@ -10,7 +10,7 @@ use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::notices::life::Step;
 use crate::notices::model::{ChangeClass, Covered, Version, sha256};
-use crate::notices::{checks, fields, store};
+use crate::notices::{checks, fields, signs, store};
 use crate::register::{Jurisdiction, Revision};
 use crate::web::{Role, Viewer};
 
@@ -61,6 +61,9 @@ pub fn missing(version: &Version, table: &[Covered], newest: &[Revision]) -> Res
     }
     if version.supersedes.is_some() && version.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
         errors.add("reason", "Say why this version differs from the one before.");
+    }
+    if let Some(words) = version.reason.as_deref().and_then(signs::problem) {
+        errors.add("reason", format!("Why it differs: {words}"));
     }
     for error in checks::obstacles(kind, &version.texts, table).iter() {
         errors.add(error.field.clone(), error.message.clone());
