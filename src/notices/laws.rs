@@ -222,11 +222,13 @@ impl Kind {
 }
 
 /// The first moment at which a version published then may take effect there: calendar days, in the zone in
-/// which the times are chosen.
+/// which the times are chosen, and never fewer hours than so many days have. Whoever chooses a zone in which the
+/// clocks go forward meanwhile takes no hour from people elsewhere.
 pub fn first_effect(published: Time, place: &Jurisdiction, zone: &TimeZone) -> Time {
     let day = published.jiff().to_zoned(zone.clone());
     let days = jiff::Span::new().days(place.minimum_notice_days);
-    day.checked_add(days).map_or(published.plus_days(place.minimum_notice_days), |z| z.timestamp().into())
+    let hours = published.plus_days(place.minimum_notice_days);
+    day.checked_add(days).map_or(hours, |z| hours.max(z.timestamp().into()))
 }
 
 #[cfg(test)]
@@ -288,5 +290,9 @@ mod tests {
         let published: Time = "2026-10-20T08:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
         let first = first_effect(published, Jurisdiction::find("AU-NSW").unwrap(), &zone);
         assert_eq!(first.to_string(), "2026-11-03T09:00:00Z");
+        // Between these forward: fourteen days there are an hour less than fourteen days in Sydney.
+        let published: Time = "2027-03-20T11:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+        let first = first_effect(published, Jurisdiction::find("AU-NSW").unwrap(), &zone);
+        assert_eq!(first.to_string(), "2027-04-03T11:00:00Z");
     }
 }
