@@ -150,11 +150,16 @@ async fn a_correction_asks_nothing_and_says_so() {
     assert!(list.select(".notices__item")[0].contains("Words were corrected"));
     let page = room.worker.get(&path(&first)).await;
     assert!(page.body.contains("nothing is asked anew") && page.body.contains("A comma"));
+    assert!(!page.body.contains("What it says is the same"), "that is HR's word, not the server's");
+    assert_eq!(page.select("#changed ins"), ["added: Indeed."], "{:?}", page.select("#changed"));
     assert!(page.select("#answer form").is_empty());
     // The former form is out of date for whoever hasn't answered.
     let late = room.app.actor(Role::Worker).await;
     let page = late.get(&path(&first)).await;
     assert_eq!(page.select("#answer h2"), ["Have you read this?"]);
+    // Whether it is but words, everybody sees for themselves.
+    assert_eq!(page.select("#changed-title"), ["What changed since version 1.0"]);
+    assert_eq!(page.select("#changed ins"), ["added: Indeed."]);
 }
 
 #[tokio::test]
@@ -450,4 +455,19 @@ async fn questions_and_answers_hold_no_sign_that_nobody_sees() {
     assert!(refused.select("textarea")[0].contains("To\u{2066}day"));
     let declined = answer(&room.worker, &v, "decline", &[("decline_reason", "N\u{200b}o")]).await;
     assert!(declined.assert_status(422).select(".error-summary a")[0].contains("U+200B"));
+}
+
+#[tokio::test]
+async fn reading_goes_on_when_nothing_can_be_written() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    for sql in [
+        "create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'full'; end $$",
+        "create trigger full_disk before insert on notice_acknowledgement execute function full_disk()",
+    ] {
+        sqlx::query(sql).execute(&room.app.state.db).await.unwrap();
+    }
+    let list = room.worker.get("/notices").await.assert_status(200);
+    assert_eq!(list.select(".notices__title"), ["How we watch programs"]);
+    room.worker.get(&path(&v)).await.assert_status(200);
 }
