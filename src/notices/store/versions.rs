@@ -115,13 +115,14 @@ pub async fn last_leaf(db: &mut PgConnection, notice_id: Uuid) -> Result<Option<
 }
 
 /// The next scheduled version whose time has come, its notice locked; one that another instance is
-/// publishing is passed over.
-pub async fn lock_due(db: &mut PgConnection, now: Time) -> Result<Option<Uuid>> {
+/// publishing is passed over, and so are `failed` ones.
+pub async fn lock_due(db: &mut PgConnection, now: Time, failed: &[Uuid]) -> Result<Option<Uuid>> {
     let due = sqlx::query_scalar!(
         "select v.id from notice_version v join notice n on n.id = v.notice_id
-         where v.state = 'scheduled' and v.publish_at <= $1
+         where v.state = 'scheduled' and v.publish_at <= $1 and v.id <> all ($2)
          order by v.publish_at, v.id limit 1 for update of n skip locked",
         now as _,
+        failed,
     );
     Ok(due.fetch_optional(db).await?)
 }
