@@ -129,7 +129,11 @@ pub async fn lock_due(db: &mut PgConnection, now: Time, failed: &[Uuid]) -> Resu
 
 /// When the first visible version that covers this processing and was published at `since` or later takes effect.
 /// Only what tells of a beginning counts: no correction of words, no notice of a kind without a start.
-pub async fn find_told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
+pub async fn find_told_since(
+    db: &mut PgConnection,
+    processing: Uuid,
+    since: Time,
+) -> sqlx::Result<Option<Time>> {
     let at = sqlx::query_scalar!(
         r#"select min(v.effective_at) as "at: Time" from notice_version v
            join notice_version_visible s on s.version_id = v.id
@@ -140,5 +144,5 @@ pub async fn find_told_since(db: &mut PgConnection, processing: Uuid, since: Tim
         since as _,
         &Kind::without_a_start(),
     );
-    Ok(at.fetch_one(db).await?)
+    at.fetch_one(db).await
 }
