@@ -1,5 +1,6 @@
 //! Writing, reviewing and publishing notices, through HTTP as the people who do it.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use daylight::clock::Time;
@@ -746,17 +747,31 @@ async fn where_the_law_wants_an_acknowledgement_it_is_no_choice() {
     assert!(wanted);
 }
 
+/// Drops what is going on when it has to wait once more than `waits` times.
+async fn cut_off<F: Future>(waits: usize, future: F) -> Option<F::Output> {
+    let (mut future, mut left) = (std::pin::pin!(future), waits);
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
     let room = Room::new().await;
     let path = room.approved(&[]).await;
     let state = &room.app.state;
     let viewer = room.viewer();
-    let (mut cut, mut wait) = (0, Duration::ZERO);
+    let mut cut = 0;
     loop {
         let seen = room.revision(&path).await.parse().unwrap();
         let publication = actions::publish_now(state, &viewer, id_of(&path), seen, None, "UTC");
-        let whole = tokio::time::timeout(wait, publication).await;
+        let whole = cut_off(cut, publication).await;
         // What was cut off may still be committed, or taken back.
         let busy = "pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()";
         while room.app.count(busy).await > 0 {
@@ -774,7 +789,7 @@ async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
         .unwrap();
         assert_eq!(told, entries, "state and leaf stand together or not at all");
         assert_eq!(state_then, if entries == 1 { "published" } else { "approved" });
-        assert!(visible <= entries && (whole.is_err() || visible == 1));
+        assert!(visible <= entries && (whole.is_none() || visible == 1));
         // What the next start does.
         state.ledger.settle().await.unwrap();
         assert_eq!(room.app.count("notice_version_visible").await, entries);
@@ -785,7 +800,6 @@ async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
             break;
         }
         cut += 1;
-        wait += Duration::from_micros(400);
     }
     assert!(cut > 1, "it was cut off at more than one moment");
 }
@@ -952,4 +966,32 @@ async fn signs_that_nobody_sees_are_named_and_nothing_is_lost() {
     let missing =
         room.step(&correction, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
     assert!(missing.contains("Why it differs: Line 1: There is an invisible sign, U+202C"), "{missing}");
+}
+
+#[tokio::test]
+async fn whoever_reviews_is_told_when_a_correction_is_another_text() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let reason = ("reason", "Typing mistakes");
+    let slip = TEXT.replace("harmful ones", "harmful programs");
+    room.save(&correction, &[("markdown-en", &slip), reason]).await.assert_status(303);
+    assert!(room.publisher.get(&correction).await.assert_status(200).select("#rewritten").is_empty());
+    let other: Vec<&str> = TEXT
+        .split("\n\n")
+        .map(|p| {
+            if p.starts_with("##") {
+                p
+            } else {
+                "You have no rights at all here, and nobody to ask about that."
+            }
+        })
+        .collect();
+    let other = other.join("\n\n");
+    room.save(&correction, &[("markdown-en", &other), reason]).await.assert_status(303);
+    room.submit(&correction).await;
+    for actor in [&room.second, &room.representative] {
+        let page = actor.get(&correction).await.assert_status(200);
+        assert!(page.select("#rewritten")[0].contains("it has to be a new version"), "{}", page.body);
+    }
 }
