@@ -35,6 +35,7 @@ create trigger notice_acknowledgement_not_deleted before delete on notice_acknow
     for each row execute function refuse_change();
 
 create table notice_question (
+    -- Random: an id that counts time would tell when it was asked.
     id uuid primary key,
     notice_id uuid not null references notice,
     -- The version that was being read.
@@ -46,19 +47,20 @@ create table notice_question (
     named boolean not null,
     -- Emptied when withdrawn.
     text text,
-    asked_at timestamptz not null,
+    -- Days in UTC: a moment could be held against other records to find out who asked.
+    asked_on date not null,
     answer text,
     answered_at timestamptz,
     answered_by uuid references person,
     answered_by_role text,
-    withdrawn_at timestamptz,
-    constraint notice_question_text_until_withdrawn check ((text is null) = (withdrawn_at is not null)),
+    withdrawn_on date,
+    constraint notice_question_text_until_withdrawn check ((text is null) = (withdrawn_on is not null)),
     constraint notice_question_answer_complete check (
         (answer is null) = (answered_at is null) and (answer is null) = (answered_by is null)
         and (answer is null) = (answered_by_role is null)),
-    constraint notice_question_answered_stays check (answer is null or withdrawn_at is null)
+    constraint notice_question_answered_stays check (answer is null or withdrawn_on is null)
 );
-create index notice_question_by_notice on notice_question (notice_id, asked_at);
+create index notice_question_by_notice on notice_question (notice_id, asked_on);
 create index notice_question_by_person on notice_question (asked_by);
 comment on table notice_question is 'Purpose: questions about a notice and HR''s answers. Retention: kept with the notice; the text of a withdrawn one is deleted at once.';
 

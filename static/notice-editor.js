@@ -23,17 +23,24 @@ const body = (part) => {
 };
 const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
+// What was sent and never answered. It may have been saved, so it is sent again as it was; the server then answers
+// with the revision that it made, and what was written since is saved on top of that.
+let unanswered = null;
+
 const saveOnce = async () => {
-  dirty = false;
+  dirty = unanswered !== null;
+  const sent = unanswered ?? body();
   let answer;
   try {
-    answer = await fetch(form.dataset.autosave, { method: "POST", body: body() });
+    answer = await fetch(form.dataset.autosave, { method: "POST", body: sent });
   } catch {
+    unanswered = sent;
     dirty = true;
     say("Not saved: no connection. Your text is still here; it is tried again every ten seconds.");
     return later(RETRY_AFTER);
   }
   const isJson = (answer.headers.get("content-type") || "").startsWith("application/json");
+  if (isJson) unanswered = null;
   if (answer.ok && isJson) {
     form.elements.revision.value = (await answer.json()).revision;
     say(`Saved ${clock()}`);

@@ -5,6 +5,7 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use super::laws::{Check, Kind};
 use super::markdown;
 use super::model::{Covered, Text, language_name};
+use super::signs;
 use crate::error::FieldErrors;
 
 /// Characters below a heading that are more than a word or two.
@@ -185,7 +186,10 @@ pub fn obstacles(kind: &'static Kind, texts: &[Text], covered: &[Covered]) -> Fi
         let (title, field) = (format!("title-{}", text.language), format!("markdown-{}", text.language));
         let language = language_name(&text.language);
         if text.title.trim().is_empty() {
-            errors.add(title, format!("Write a title in {language}."));
+            errors.add(title.clone(), format!("Write a title in {language}."));
+        }
+        if let Some((_, words)) = signs::find(&text.title).next() {
+            errors.add(title, format!("{language}, title: {words}"));
         }
         if text.markdown.trim().is_empty() {
             errors.add(field, format!("Write the text in {language}."));

@@ -73,11 +73,13 @@ impl Desk<'_> {
         let kind = actions::kind_of(&version)?;
         let moment = |at: &crate::clock::Time| times::moment(*at, &self.viewer.time_zone);
         let (todo, attention) = match version.state {
-            State::Draft => match actions::missing(&version, &self.table(&version))?.iter().count() {
-                0 => ("Complete: submit it for review".into(), true),
-                1 => ("1 thing missing".into(), true),
-                n => (format!("{n} things missing"), true),
-            },
+            State::Draft => {
+                match actions::missing(&version, &self.table(&version), &self.newest)?.iter().count() {
+                    0 => ("Complete: submit it for review".into(), true),
+                    1 => ("1 thing missing".into(), true),
+                    n => (format!("{n} things missing"), true),
+                }
+            }
             State::InReview => {
                 let obstacle = obstacle(&version, self.viewer, &self.answers, self.second_person)?;
                 (obstacle.unwrap_or_else(|| "Waits for approval".into()), true)

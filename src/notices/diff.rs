@@ -90,6 +90,18 @@ impl TextChange {
     pub fn is_empty(&self) -> bool {
         !self.only_form && self.passages.iter().all(|p| p.same)
     }
+
+    /// How much of both texts' words went or came, of a hundred.
+    pub fn percent(&self) -> usize {
+        let (mut all, mut changed) = (0, 0);
+        for run in self.passages.iter().flat_map(|p| &p.blocks).flat_map(|b| &b.runs) {
+            let words = run.text.split_whitespace().count();
+            let same = run.change == Change::Same;
+            all += if same { 2 * words } else { words };
+            changed += if same { 0 } else { words };
+        }
+        changed * 100 / all.max(1)
+    }
 }
 
 /// One block of a text, without its signs.

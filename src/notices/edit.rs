@@ -58,8 +58,8 @@ struct Preview {
 }
 
 impl Preview {
-    fn of(kind: &'static Kind, version: &Version, table: Vec<Covered>) -> Result<Self> {
-        let missing = actions::missing(version, &table)?;
+    fn of(kind: &'static Kind, version: &Version, table: Vec<Covered>, newest: &[Revision]) -> Result<Self> {
+        let missing = actions::missing(version, &table, newest)?;
         let problems = missing.iter().filter(|e| e.field != "required").map(|e| e.message.to_string());
         Ok(Preview {
             required: checks::required(kind, &version.texts, &table),
@@ -239,7 +239,7 @@ async fn page_of(
             page,
             lists: lists(&version, &coverable, &departments, &languages),
             languages,
-            preview: Preview::of(kind, &typed, table)?,
+            preview: Preview::of(kind, &typed, table, &coverable)?,
             demanded: kind.acknowledgement_demanded(&shown.jurisdictions),
             wanted: vec![("yes".into(), "People are asked to acknowledge that they have read it".into())],
             form,
@@ -356,8 +356,10 @@ pub async fn preview(
     let edit = read(&submitted);
     if submitted.text("part") == "preview" {
         let typed = actions::preview(&state, &viewer, id, &edit).await?;
-        let table = actions::table_now(&mut *state.db.acquire().await?, &typed.processings).await?;
-        return html(&Preview::of(actions::kind_of(&version)?, &typed, table)?);
+        let mut db = state.db.acquire().await?;
+        let table = actions::table_now(&mut db, &typed.processings).await?;
+        let coverable = actions::coverable(&mut db).await?;
+        return html(&Preview::of(actions::kind_of(&version)?, &typed, table, &coverable)?);
     }
     page_of(&state, page, Form::new(submitted), version, &edit, StatusCode::OK).await
 }

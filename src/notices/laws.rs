@@ -9,10 +9,12 @@ use anyhow::Context;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
+use super::fields;
 use super::model::ChangeClass;
 use crate::clock::Time;
-use crate::register::{Jurisdiction, Purpose};
+use crate::register::{self, Jurisdiction, Purpose, Revision};
 
 #[derive(Deserialize)]
 struct KindRow {
@@ -24,6 +26,7 @@ struct KindRow {
     acknowledgement_in: String,
     starts: bool,
     purpose: String,
+    covers: String,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +55,8 @@ pub struct Kind {
     pub starts: bool,
     /// The one purpose that the processings must have, or none.
     pub purpose: Option<Purpose>,
+    /// The states that everything it covers must be in, and it covers something then; empty for any.
+    pub covers: Vec<register::State>,
     pub demands: Vec<Demand>,
     /// The text to begin from.
     pub markdown: &'static str,
@@ -98,6 +103,11 @@ fn list(text: &str) -> Vec<String> {
     text.split('|').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
+fn states(text: &str) -> anyhow::Result<Vec<register::State>> {
+    let state = |id: &String| register::State::parse(id).with_context(|| format!("no state is called {id}"));
+    list(text).iter().map(state).collect()
+}
+
 fn check(text: &str) -> anyhow::Result<Check> {
     if text == "purpose" {
         return Ok(Check::Purpose);
@@ -132,6 +142,7 @@ fn read() -> anyhow::Result<Vec<Kind>> {
                 jurisdictions: list(&row.jurisdictions),
                 acknowledgement_in: list(&row.acknowledgement_in),
                 purpose: Purpose::parse(&row.purpose),
+                covers: states(&row.covers)?,
                 id: row.id,
                 name: row.name,
                 words: row.words,
@@ -166,6 +177,33 @@ impl Kind {
         jurisdictions.iter().filter(move |_| starts).filter_map(|code| Jurisdiction::find(code))
     }
 
+    /// What of its own subject the register says otherwise, in words: what is told to be paused is paused.
+    pub fn contradiction(&self, processings: &[Uuid], newest: &[Revision]) -> Option<String> {
+        let wanted = self.covers.iter().map(|s| s.words().to_lowercase()).collect::<Vec<_>>().join(" or ");
+        if self.covers.is_empty() {
+            return None;
+        }
+        if processings.is_empty() {
+            return Some(format!(
+                "Pick what it is about: everything that “{}” covers is {wanted}.",
+                self.name
+            ));
+        }
+        let state = |id: &Uuid| newest.iter().find(|r| r.processing_id == *id);
+        let other =
+            processings.iter().map(state).find(|r| r.is_none_or(|r| !self.covers.contains(&r.state)))?;
+        let is = match other {
+            Some(r) => format!("“{}” is {} in the register", fields::name(r), r.state.words().to_lowercase()),
+            None => "Something that this covers has ended".into(),
+        };
+        Some(format!("{is}. Everything that “{}” covers must be {wanted} when people are told.", self.name))
+    }
+
+    /// Kinds that tell of nothing that begins.
+    pub fn without_a_start() -> Vec<String> {
+        Kind::all().iter().filter(|k| !k.starts).map(|k| k.id.clone()).collect()
+    }
+
     /// The place where representatives must agree before.
     pub fn agreement(&self, jurisdictions: &[String]) -> Option<&'static Jurisdiction> {
         self.places(jurisdictions).find(|j| j.agreement_before_activation)
@@ -184,11 +222,13 @@ impl Kind {
 }
 
 /// The first moment at which a version published then may take effect there: calendar days, in the zone in
-/// which the times are chosen.
+/// which the times are chosen, and never fewer hours than so many days have. Whoever chooses a zone in which the
+/// clocks go forward meanwhile takes no hour from people elsewhere.
 pub fn first_effect(published: Time, place: &Jurisdiction, zone: &TimeZone) -> Time {
     let day = published.jiff().to_zoned(zone.clone());
     let days = jiff::Span::new().days(place.minimum_notice_days);
-    day.checked_add(days).map_or(published.plus_days(place.minimum_notice_days), |z| z.timestamp().into())
+    let hours = published.plus_days(place.minimum_notice_days);
+    day.checked_add(days).map_or(hours, |z| hours.max(z.timestamp().into()))
 }
 
 #[cfg(test)]
@@ -250,5 +290,9 @@ mod tests {
         let published: Time = "2026-10-20T08:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
         let first = first_effect(published, Jurisdiction::find("AU-NSW").unwrap(), &zone);
         assert_eq!(first.to_string(), "2026-11-03T09:00:00Z");
+        // Between these forward: fourteen days there are an hour less than fourteen days in Sydney.
+        let published: Time = "2027-03-20T11:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+        let first = first_effect(published, Jurisdiction::find("AU-NSW").unwrap(), &zone);
+        assert_eq!(first.to_string(), "2027-04-03T11:00:00Z");
     }
 }

@@ -193,7 +193,9 @@ pub async fn list(
     drop(db);
     let undelivered = shelf.undelivered();
     if !undelivered.is_empty() {
-        acknowledge::deliver(&state, viewer.person_id, &undelivered).await?;
+        // Reading must go on when nothing can be written.
+        let delivered = acknowledge::deliver(&state, viewer.person_id, &undelivered).await;
+        delivered.unwrap_or_else(|error| tracing::warn!(%error, "a delivery could not be recorded"));
     }
     html(&ListPage {
         page,

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use super::signs;
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
@@ -171,6 +172,10 @@ pub fn problems(markdown: &str) -> Vec<String> {
             Event::Html(html) | Event::InlineHtml(html) if !inside_html && !html.starts_with("</") => {
                 found.push((span.start, html_words(&html)));
             }
+            // Also as `&#8238;`.
+            Event::Text(words) => {
+                found.extend(signs::find(&words).map(|(_, words)| (span.start, words)));
+            }
             Event::Start(Tag::Image { .. }) => {
                 let words = "Pictures can’t be used: not everybody sees them, and they can be exchanged later. Say it in words.";
                 found.push((span.start, words.into()));
@@ -183,14 +188,12 @@ pub fn problems(markdown: &str) -> Vec<String> {
             _ => {}
         }
     }
-    // They make a line read otherwise than it is stored.
-    for (at, _) in markdown.match_indices(['\u{202d}', '\u{202e}']) {
-        let words = "There is an invisible sign that turns the direction of writing. Take it out.";
-        found.push((at, words.into()));
-    }
+    found.extend(signs::find(markdown));
     found.sort();
-    found.dedup();
-    found.into_iter().map(|(at, words)| format!("Line {}: {words}", line_of(markdown, at))).collect()
+    let mut lines: Vec<String> =
+        found.into_iter().map(|(at, words)| format!("Line {}: {words}", line_of(markdown, at))).collect();
+    lines.dedup();
+    lines
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -280,6 +283,9 @@ mod tests {
         "<!-- hidden -->",
         "<form action=/sign-out><button>x</button></form>",
         "\u{202e}desrever",
+        "a&#x202E;desrever",
+        "in `\u{2067}code\u{2069}`",
+        "zero\u{200b}width",
     ];
 
     #[test]

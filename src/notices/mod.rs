@@ -33,6 +33,7 @@ mod reach;
 mod reader;
 mod review;
 mod show;
+mod signs;
 pub mod store;
 mod version;
 

@@ -204,6 +204,7 @@ impl Version {
         let mut document = self.body();
         document["publish_at"] = json!(self.publish_at);
         document["effective_at"] = json!(self.effective_at);
+        document["published_at"] = json!(self.published_at);
         document["time_zone"] = json!(self.time_zone);
         document
     }

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use super::model::Number;
 use super::store::questions::{self as store, QuestionRow};
 use super::store::reading;
 use crate::app::AppState;
+use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Role, Submitted, Viewer, see_other};
@@ -44,6 +46,15 @@ impl Asked {
             (None, true) => "You, without your name".into(),
             (Some(name), false) => name.clone(),
             (None, false) => "A colleague".into(),
+        }
+    }
+
+    /// The day is all that is known of when it was asked.
+    pub fn ago(&self, now: &Time) -> String {
+        match now.day(&TimeZone::UTC).days_since(self.row.asked_on) {
+            ..=0 => "today".into(),
+            1 => "1 day ago".into(),
+            days => format!("{days} days ago"),
         }
     }
 

@@ -263,7 +263,10 @@ pub async fn render(
     let opened = receipts.iter().any(|r| r.number() == it.shown.number() && r.viewed_at.is_some());
     if reader.is_worker && !opened && it.integrity.is_whole() {
         let (version, language) = (it.shown.version_id, &it.text.language);
-        acknowledge::view(state, reader.id, version, language, &it.integrity.content_sha256).await?;
+        // Reading must go on when nothing can be written.
+        let viewed =
+            acknowledge::view(state, reader.id, version, language, &it.integrity.content_sha256).await;
+        viewed.unwrap_or_else(|error| tracing::warn!(%error, "a view could not be recorded"));
     }
     let shown = ShowPage {
         form,

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::actions::{self, obstacle, standing_answer};
 use super::checks::{self, Required};
 use super::compare::{self, Comparison, Names};
-use super::diff::Change as DiffChange;
+use super::diff::{self, Change as DiffChange};
 use super::edit::Rendered;
 use super::fields::{self, Change};
 use super::laws::Kind;
 use super::life::{State, Step};
-use super::model::{Covered, Version};
+use super::model::{ChangeClass, Covered, Text, Version};
 use super::store::{self, Answer, Review};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
@@ -24,6 +24,9 @@ use crate::identity;
 use crate::register::Jurisdiction;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Role, Viewer};
+
+/// Of a hundred words as many are a slip of the pen, and not another text.
+const CORRECTION_BELOW: usize = 20;
 
 #[derive(Template)]
 #[template(path = "notices/version.html")]
@@ -45,6 +48,8 @@ struct VersionPage {
     reviews: Vec<Review>,
     /// What differs from the version before.
     changed: Option<Comparison>,
+    /// How much of the words is another, of a hundred, where a correction changes many.
+    rewritten: Option<usize>,
     /// What the register says differently since it was submitted.
     drifted: Vec<Change>,
     departments: Vec<String>,
@@ -124,15 +129,25 @@ async fn changed(
     page: &Page,
     version: &Version,
     now: &[Covered],
-) -> Result<Option<Comparison>> {
-    let Some((id, _)) = version.supersedes else { return Ok(None) };
+) -> Result<(Option<Comparison>, Option<usize>)> {
+    let Some((id, _)) = version.supersedes else { return Ok((None, None)) };
     let former = store::find_version(db, id).await?.ok_or(Error::NotFound)?;
     let names = Names::load(db).await?;
     let mut shown = version.clone();
     shown.field_table.get_or_insert_with(|| now.to_vec());
     // Nobody has chosen its times yet.
     shown.effective_at = shown.effective_at.or(former.effective_at);
-    Ok(Some(compare::compare(page, &names, &former, &shown, &[], "en")))
+    let compared = compare::compare(page, &names, &former, &shown, &[], "en");
+    Ok((Some(compared), rewritten(&former, version)))
+}
+
+/// The most in any language. Nobody is asked anew about a correction, so reviewers are told when it is more.
+fn rewritten(former: &Version, version: &Version) -> Option<usize> {
+    let share = |text: &Text| {
+        former.text(&text.language).map(|old| diff::texts(&old.markdown, &text.markdown).percent())
+    };
+    let most = version.texts.iter().filter_map(share).max();
+    most.filter(|percent| version.class == ChangeClass::Editorial && *percent >= CORRECTION_BELOW)
 }
 
 pub async fn show(
@@ -163,14 +178,15 @@ pub async fn render(
     let reviews = store::list_reviews(&mut db, id).await?;
     let departments = identity::list_departments(&mut db).await?;
     let now = actions::table_now(&mut db, &version.processings).await?;
-    let changed = changed(&mut db, &page, &version, &now).await?;
+    let (changed, rewritten) = changed(&mut db, &page, &version, &now).await?;
+    let coverable = actions::coverable(&mut db).await?;
     drop(db);
     let drifted = version.field_table.as_ref().map(|t| fields::changes(t, &now)).unwrap_or_default();
     let table = version.field_table.clone().unwrap_or(now);
     let pair = |id: &str, words: &str| (id.to_owned(), words.to_owned());
     let names = departments.iter().filter(|(id, _)| version.departments.contains(id));
     let missing = match version.state {
-        State::Draft => actions::missing(&version, &table)?,
+        State::Draft => actions::missing(&version, &table, &coverable)?,
         _ => FieldErrors::default(),
     };
     let shown = VersionPage {
@@ -185,6 +201,7 @@ pub async fn render(
         answers,
         reviews,
         changed,
+        rewritten,
         drifted,
         departments: names.map(|(_, name)| name.clone()).collect(),
         choices: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],

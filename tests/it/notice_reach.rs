@@ -380,7 +380,7 @@ async fn a_question_shows_no_name_unless_the_asker_gives_it() {
     send(fields("", "everybody", "")).await.assert_status(422);
     send(fields("public-unnamed", "", "")).await.assert_status(422);
     send(fields("public-unnamed", "everybody", "")).await.assert_status(303);
-    room.app.state.clock.advance(60);
+    room.tomorrow().await;
     send(fields("private-unnamed", "hr", "")).await.assert_status(303);
     room.tomorrow().await;
 
@@ -394,7 +394,7 @@ async fn a_question_shows_no_name_unless_the_asker_gives_it() {
         assert!(!page.body.contains("Quirina"));
         assert_eq!(page.body.contains("private-unnamed"), n == 0, "HR and the asker alone");
         assert!(
-            page.select(".question")[0].contains("1 day ago")
+            page.select(".question")[0].contains("2 days ago")
                 && page.select(".question")[0].contains("Not answered yet")
         );
     }
@@ -426,4 +426,45 @@ async fn a_question_shows_no_name_unless_the_asker_gives_it() {
     for word in ["public-unnamed", "private-unnamed", "Quirina", "An answer"] {
         assert!(!log.contains(word), "{word} in the log");
     }
+}
+
+#[tokio::test]
+async fn of_a_question_nothing_but_the_day_is_kept_or_shown() {
+    let room = Room::new().await;
+    let asker = room.worker("Quirina", None, "EU").await;
+    let v = room.version();
+    write(&room.app, &v).await;
+    let asker = room.app.sign_in_as(asker).await;
+    let id = v.id.to_string();
+    for who in ["everybody", "hr"] {
+        room.app.state.clock.advance(4_321);
+        let question = [("version_id", &*id), ("question", "Since when?"), ("who", who)];
+        asker.post(&format!("{}/questions", path(&v)), &question).await.assert_status(303);
+    }
+    let (question, day) = (".question", "2026-11-02");
+    for page in [
+        room.publisher.get(&path(&v)).await,
+        room.publisher.get("/notices/questions").await,
+        asker.get("/notices").await,
+    ] {
+        let shown = page.attributes(&format!("{question} time, #own-questions ~ ul time"), "datetime");
+        assert_eq!(shown, [day, day], "{}", page.body);
+    }
+    let list = room.publisher.get("/notices/questions").await;
+    assert!(list.select(question).iter().all(|q| q.contains("today")));
+    for id in list.attributes(question, "id") {
+        let id: uuid::Uuid = id.strip_prefix("question-").unwrap().parse().unwrap();
+        assert_eq!(id.get_version(), Some(uuid::Version::Random), "an id that tells no time");
+    }
+    let withdraw = asker.get(&path(&v)).await.attributes("form[action$='/withdraw']", "action");
+    asker.post(&withdraw[0], &[]).await.assert_status(303);
+    // Not in the database either.
+    let rows: Vec<String> = sqlx::query_scalar("select row_to_json(q)::text from notice_question q")
+        .fetch_all(&room.app.state.db)
+        .await
+        .unwrap();
+    assert!(
+        rows.len() == 2 && rows.iter().all(|r| r.contains(day) && !r.contains("T1") && !r.contains("T0")),
+        "{rows:?}"
+    );
 }

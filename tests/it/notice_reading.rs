@@ -150,11 +150,16 @@ async fn a_correction_asks_nothing_and_says_so() {
     assert!(list.select(".notices__item")[0].contains("Words were corrected"));
     let page = room.worker.get(&path(&first)).await;
     assert!(page.body.contains("nothing is asked anew") && page.body.contains("A comma"));
+    assert!(!page.body.contains("What it says is the same"), "that is HR's word, not the server's");
+    assert_eq!(page.select("#changed ins"), ["added: Indeed."], "{:?}", page.select("#changed"));
     assert!(page.select("#answer form").is_empty());
     // The former form is out of date for whoever hasn't answered.
     let late = room.app.actor(Role::Worker).await;
     let page = late.get(&path(&first)).await;
     assert_eq!(page.select("#answer h2"), ["Have you read this?"]);
+    // Whether it is but words, everybody sees for themselves.
+    assert_eq!(page.select("#changed-title"), ["What changed since version 1.0"]);
+    assert_eq!(page.select("#changed ins"), ["added: Indeed."]);
 }
 
 #[tokio::test]
@@ -401,4 +406,68 @@ async fn the_board_and_the_feed_are_for_everybody() {
     assert!(feed.body.contains("<updated>2026-11-02T10:00:00Z</updated>"));
     assert!(feed.body.contains("<author><name>Example Works</name></author>"));
     visitor.get(&format!("/board/{}", uuid::Uuid::nil())).await.assert_status(404);
+}
+
+/// What two tabs do: the second waits for the first, which acknowledges.
+#[tokio::test]
+async fn a_decline_beside_an_acknowledgement_is_refused_with_words() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    room.worker.get(&path(&v)).await.assert_status(200);
+    let mut first = room.app.state.db.begin().await.unwrap();
+    sqlx::query("update notice_acknowledgement set acknowledged_at = viewed_at")
+        .execute(&mut *first)
+        .await
+        .unwrap();
+    let acknowledge = async {
+        let waits = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while room.app.count(waits).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        first.commit().await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(answer(&room.worker, &v, "decline", &[]), acknowledge);
+    let words = reply.assert_status(409).select(".error-summary a").remove(0);
+    assert!(words.contains("You have acknowledged this version already"), "{words}");
+    assert_eq!(room.app.count("notice_acknowledgement where acknowledged_at is not null").await, 1);
+}
+
+#[tokio::test]
+async fn questions_and_answers_hold_no_sign_that_nobody_sees() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    let (id, ask) = (v.id.to_string(), format!("{}/questions", path(&v)));
+    let question =
+        |text: &'static str| [("version_id", id.clone()), ("question", text.into()), ("who", "hr".into())];
+    let send = async |fields: [(&str, String); 3]| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        room.worker.post(&ask, &fields).await
+    };
+    let refused = send(question("Since\nwhen\u{202e}?")).await.assert_status(422);
+    assert!(refused.select(".error-summary a")[0].contains("Line 2: There is an invisible sign, U+202E"));
+    assert!(refused.select("textarea#question")[0].contains("when\u{202e}?"), "what was typed is there");
+    send(question("Since when?")).await.assert_status(303);
+    let list = room.publisher.get("/notices/questions").await.assert_status(200);
+    let (to, field) =
+        (&list.attributes("form[action$='/answer']", "action")[0], &list.attributes("textarea", "name")[0]);
+    let refused = room.publisher.post(to, &[(field, "To\u{2066}day")]).await.assert_status(422);
+    assert!(refused.select(".error-summary a")[0].contains("U+2066 (left-to-right isolate)"));
+    assert!(refused.select("textarea")[0].contains("To\u{2066}day"));
+    let declined = answer(&room.worker, &v, "decline", &[("decline_reason", "N\u{200b}o")]).await;
+    assert!(declined.assert_status(422).select(".error-summary a")[0].contains("U+200B"));
+}
+
+#[tokio::test]
+async fn reading_goes_on_when_nothing_can_be_written() {
+    let room = Room::new().await;
+    let v = room.published().await;
+    for sql in [
+        "create function full_disk() returns trigger language plpgsql as $$ begin raise exception 'full'; end $$",
+        "create trigger full_disk before insert on notice_acknowledgement execute function full_disk()",
+    ] {
+        sqlx::query(sql).execute(&room.app.state.db).await.unwrap();
+    }
+    let list = room.worker.get("/notices").await.assert_status(200);
+    assert_eq!(list.select(".notices__title"), ["How we watch programs"]);
+    room.worker.get(&path(&v)).await.assert_status(200);
 }

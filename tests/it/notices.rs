@@ -1,5 +1,6 @@
 //! Writing, reviewing and publishing notices, through HTTP as the people who do it.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use daylight::clock::Time;
@@ -338,6 +339,9 @@ async fn a_stale_autosave_is_refused_and_nothing_is_lost() {
     };
     let saved = save("first", "1", "First").await.assert_status(200);
     assert_eq!(saved.json()["revision"], 2);
+    // The answer got lost, and the same comes again; nothing is saved twice.
+    assert_eq!(save("first", "1", "First").await.assert_status(200).json()["revision"], 2);
+    save("second", "1", "First").await.assert_status(409);
     let stale = save("second", "1", "Second").await.assert_status(409);
     assert!(stale.json()["detail"].as_str().unwrap().contains("somebody else"));
     assert!(room.publisher.get(&format!("{path}/edit")).await.body.contains("First"));
@@ -663,6 +667,35 @@ async fn a_late_publication_keeps_the_days_that_the_law_gives() {
 }
 
 #[tokio::test]
+async fn a_scheduled_notice_that_fails_holds_up_none_behind_it() {
+    let room = Room::new().await;
+    let (broken, fine) = (room.approved(&[]).await, room.approved(&[]).await);
+    for (path, time) in [(&broken, "10:00"), (&fine, "10:30")] {
+        let plan = [
+            ("later_confirm", "yes"),
+            ("time_zone", "UTC"),
+            ("publish_date", "2026-11-02"),
+            ("publish_time", time),
+        ];
+        room.step(path, "/schedule", &plan).await.assert_status(303);
+    }
+    // Such as after going back to a program that doesn't know its kind yet.
+    sqlx::query(
+        "update notice set kind = 'unknown' where id = (select notice_id from notice_version where id = $1)",
+    )
+    .bind(id_of(&broken))
+    .execute(&room.app.state.db)
+    .await
+    .unwrap();
+    room.app.state.clock.advance(2 * 3600);
+    assert_eq!(actions::publish_due(&room.app.state).await.unwrap(), 1);
+    assert_eq!(
+        (room.state(&broken).await, room.state(&fine).await),
+        ("scheduled".into(), "published".into())
+    );
+}
+
+#[tokio::test]
 async fn a_scheduled_notice_that_the_register_contradicts_is_held_back() {
     let room = Room::new().await;
     let path = room.approved(&[]).await;
@@ -714,24 +747,49 @@ async fn where_the_law_wants_an_acknowledgement_it_is_no_choice() {
     assert!(wanted);
 }
 
+/// Drops what is going on when it has to wait once more than `waits` times.
+async fn cut_off<F: Future>(waits: usize, future: F) -> Option<F::Output> {
+    let (mut future, mut left) = (std::pin::pin!(future), waits);
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
     let room = Room::new().await;
     let path = room.approved(&[]).await;
     let state = &room.app.state;
     let viewer = room.viewer();
-    let (mut cut, mut wait) = (0, Duration::ZERO);
+    let mut cut = 0;
     loop {
         let seen = room.revision(&path).await.parse().unwrap();
         let publication = actions::publish_now(state, &viewer, id_of(&path), seen, None, "UTC");
-        let whole = tokio::time::timeout(wait, publication).await;
-        let told = room.app.count("notice_version v join ledger_entry e on e.id = v.ledger_entry").await;
-        let entries =
-            room.app.count("ledger_entry where convert_from(bytes, 'utf8') like '%\"t\":\"notice\"%'").await;
+        let whole = cut_off(cut, publication).await;
+        // What was cut off may still be committed, or taken back.
+        let busy = "pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()";
+        while room.app.count(busy).await > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let (told, entries, state_then, visible): (i64, i64, String, i64) = sqlx::query_as(
+            "select (select count(*) from notice_version v join ledger_entry e on e.id = v.ledger_entry),
+                    (select count(*) from ledger_entry where convert_from(bytes, 'utf8') like '%\"t\":\"notice\"%'),
+                    (select state from notice_version where id = $1),
+                    (select count(*) from notice_version_visible)",
+        )
+        .bind(id_of(&path))
+        .fetch_one(&state.db)
+        .await
+        .unwrap();
         assert_eq!(told, entries, "state and leaf stand together or not at all");
-        assert_eq!(room.state(&path).await, if entries == 1 { "published" } else { "approved" });
-        let visible = room.app.count("notice_version_visible").await;
-        assert!(visible <= entries && (whole.is_err() || visible == 1));
+        assert_eq!(state_then, if entries == 1 { "published" } else { "approved" });
+        assert!(visible <= entries && (whole.is_none() || visible == 1));
         // What the next start does.
         state.ledger.settle().await.unwrap();
         assert_eq!(room.app.count("notice_version_visible").await, entries);
@@ -742,7 +800,6 @@ async fn a_publication_cut_off_at_any_moment_is_whole_or_none() {
             break;
         }
         cut += 1;
-        wait += Duration::from_micros(400);
     }
     assert!(cut > 1, "it was cut off at more than one moment");
 }
@@ -760,6 +817,7 @@ async fn a_notice_edited_by_sql_is_caught() {
         .unwrap();
     for statement in [
         "update notice_version set effective_at = effective_at - interval '1 day'",
+        "update notice_version set published_at = published_at - interval '70 days'",
         "update notice_version set field_table = replace(field_table::text, '30 days', '90 days')::jsonb",
         "update notice_text set markdown = replace(markdown, 'harmful', 'slow')",
     ] {
@@ -783,4 +841,157 @@ async fn a_notice_edited_by_sql_is_caught() {
     let violated: Vec<_> = report.findings.iter().filter(|f| f.outcome == Outcome::Violated).collect();
     assert_eq!(violated.iter().map(|f| f.leaf).collect::<Vec<_>>(), [Some(leaf as u64)], "{violated:?}");
     assert_eq!(room.state(&path).await, "published");
+}
+
+/// What a notice of a pause or of its end must say.
+const PAUSED: &str = "## What is paused\n\nCounting of programs on every computer.\n\n\
+    ## Why and since when\n\nFor an audit, since this morning at nine.\n\n\
+    ## What happens to earlier records\n\nThey are kept for thirty days, as before.\n\n\
+    ## What begins again\n\nCounting of programs on every computer.\n\n\
+    ## Why and from when\n\nThe audit is done; it begins tomorrow at nine.\n\n\
+    ## What is different\n\nNothing is different from before the pause.\n";
+
+#[tokio::test]
+async fn only_what_is_paused_is_told_to_be_paused() {
+    let room = Room::new().await;
+    let proposed = room.declared_for("AU-NSW").await;
+    let register = format!("/register/{}", room.processing);
+    let path = room.begin("paused").await;
+    let text = ("markdown-en", PAUSED);
+    let refused = async |covered: &str, places: &str, words: &str| {
+        room.save(&path, &[text, ("processings", covered), ("jurisdictions", places)])
+            .await
+            .assert_status(303);
+        let editor = room.publisher.get(&format!("{path}/edit")).await.assert_status(200);
+        assert!(editor.select("#preview")[0].contains(words), "{}", editor.select("#preview")[0]);
+        let missing = room.step(&path, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+        assert!(missing.contains(words), "{words} isn't in {missing}");
+    };
+    refused("", "EU", "Pick what it is about").await;
+    refused(&room.processing, "EU", "is active in the register").await;
+    // Under the title of a pause nothing begins that people should have been told of before.
+    refused(&proposed, "AU-NSW", "is proposed in the register").await;
+
+    let step = async |verb: &str, revision: &str, field: &str| {
+        let fields = [("revision", revision), (field, "An audit")];
+        room.publisher.post(&format!("{register}/{verb}"), &fields).await
+    };
+    step("pause", "3", "pause_reason").await.assert_status(303);
+    room.save(&path, &[text]).await.assert_status(303);
+    room.submit(&path).await;
+    room.approve(&path).await;
+    room.publish(&path).await.assert_status(303);
+    // It says what has stopped; nothing begins again by it, nor by better words for it.
+    let again = step("resume", "4", "resume_reason").await.assert_status(409);
+    assert!(again.body.contains("People must be told first"));
+
+    let resumed = room.begin("resumed").await;
+    room.save(&resumed, &[text, ("processings", &proposed), ("jurisdictions", "AU-NSW")])
+        .await
+        .assert_status(303);
+    let missing = room.step(&resumed, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    assert!(missing.contains("must be paused or active"), "{missing}");
+    room.save(&resumed, &[text]).await.assert_status(303);
+    room.submit(&resumed).await;
+    room.approve(&resumed).await;
+    let late = room.next(&path, "/correct", "correct_reason").await;
+    let other = PAUSED.replace("this morning", "today");
+    room.save(&late, &[("markdown-en", &other), ("reason", "A slip")]).await.assert_status(303);
+    room.submit(&late).await;
+    room.approve(&late).await;
+    room.publish(&resumed).await.assert_status(303);
+    step("resume", "4", "resume_reason").await.assert_status(303);
+    let refused = room.publish(&late).await.assert_status(409);
+    assert!(refused.select(".error-summary")[0].contains("is active in the register"));
+}
+
+#[tokio::test]
+async fn better_words_dont_tell_that_it_begins_again() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    room.app.state.clock.advance(60);
+    let register = format!("/register/{}", room.processing);
+    let pause = [("revision", "3"), ("pause_reason", "An audit")];
+    room.publisher.post(&format!("{register}/pause"), &pause).await.assert_status(303);
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let words = TEXT.replace("harmful ones", "harmful programs");
+    room.save(&correction, &[("markdown-en", &words), ("reason", "A slip")]).await.assert_status(303);
+    room.submit(&correction).await;
+    room.approve(&correction).await;
+    room.publish(&correction).await.assert_status(303);
+    let resume = [("revision", "4"), ("resume_reason", "It is over")];
+    let refused = room.publisher.post(&format!("{register}/resume"), &resume).await.assert_status(409);
+    assert!(refused.body.contains("People must be told first"));
+}
+
+#[tokio::test]
+async fn signs_that_nobody_sees_are_named_and_nothing_is_lost() {
+    let room = Room::new().await;
+    let path = room.begin("gdpr-13").await;
+    let text = format!("{TEXT}\nWe \u{2067}never\u{2069} look &#x202e;yltcerid.\n");
+    let hidden = [("title-en", "What we \u{202e}drocer"), ("markdown-en", text.as_str())];
+    room.save(&path, &hidden).await.assert_status(303);
+    let missing = room.step(&path, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    for words in [
+        "English, title: There is an invisible sign, U+202E (right-to-left override)",
+        "English: Line 23: There is an invisible sign, U+2067 (right-to-left isolate)",
+        "English: Line 23: There is an invisible sign, U+202E",
+    ] {
+        assert!(missing.contains(words), "{words} isn't in {missing}");
+    }
+    let editor = room.publisher.get(&format!("{path}/edit")).await.assert_status(200);
+    assert!(editor.select("textarea#markdown-en")[0].contains('\u{2067}'), "what was typed is there");
+
+    // Persian and Hindi can't be written without these.
+    room.save(&path, &[("title-en", "می\u{200c}خواهیم")]).await.assert_status(303);
+    room.submit(&path).await;
+    let comment = [("return_comment", "Say\nmo\u{200b}re")];
+    let refused = room.step(&path, "/return", &comment).await.assert_status(422);
+    let words = "Line 2: There is an invisible sign, U+200B (zero width space)";
+    assert!(refused.select(".error-summary")[0].contains(words));
+    assert!(refused.select("#return_comment")[0].contains("mo\u{200b}re"));
+    let answer = [("answer", "agree"), ("comment", "Fi\u{2060}ne")];
+    let refused = room.step_as(&room.representative, &path, "/answer", &answer).await.assert_status(422);
+    assert!(refused.select(".error-summary")[0].contains("U+2060 (word joiner)"));
+    room.approve(&path).await;
+    room.publish(&path).await.assert_status(303);
+    let retract = [("retract_reason", "\u{feff}Wrong"), ("retract_confirm", "yes")];
+    room.step(&path, "/retract", &retract).await.assert_status(422);
+    let notice = room.notice(&path).await;
+    let correct = [("correct_reason", "\u{202d}Wrong")];
+    room.publisher.post(&format!("{notice}/correct"), &correct).await.assert_status(422);
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let reason = [("title-en", "Better"), ("reason", "Well\u{202c}")];
+    room.save(&correction, &reason).await.assert_status(303);
+    let missing =
+        room.step(&correction, "/submit", &[]).await.assert_status(422).select("#missing").remove(0);
+    assert!(missing.contains("Why it differs: Line 1: There is an invisible sign, U+202C"), "{missing}");
+}
+
+#[tokio::test]
+async fn whoever_reviews_is_told_when_a_correction_is_another_text() {
+    let room = Room::new().await;
+    let path = room.published().await;
+    let correction = room.next(&path, "/correct", "correct_reason").await;
+    let reason = ("reason", "Typing mistakes");
+    let slip = TEXT.replace("harmful ones", "harmful programs");
+    room.save(&correction, &[("markdown-en", &slip), reason]).await.assert_status(303);
+    assert!(room.publisher.get(&correction).await.assert_status(200).select("#rewritten").is_empty());
+    let other: Vec<&str> = TEXT
+        .split("\n\n")
+        .map(|p| {
+            if p.starts_with("##") {
+                p
+            } else {
+                "You have no rights at all here, and nobody to ask about that."
+            }
+        })
+        .collect();
+    let other = other.join("\n\n");
+    room.save(&correction, &[("markdown-en", &other), reason]).await.assert_status(303);
+    room.submit(&correction).await;
+    for actor in [&room.second, &room.representative] {
+        let page = actor.get(&correction).await.assert_status(200);
+        assert!(page.select("#rewritten")[0].contains("it has to be a new version"), "{}", page.body);
+    }
 }

@@ -9,11 +9,14 @@ use crate::identity;
 use crate::notices::integrity;
 use crate::notices::model::Version;
 use crate::notices::reader::{Reader, Standing, standing};
+use crate::notices::signs;
 use crate::notices::store::reading::{HeadRow, Shown};
 use crate::notices::store::{self, reading};
 use crate::web::Viewer;
 
 pub const REASON_LENGTH: usize = 2_000;
+
+const ACKNOWLEDGED: &str = "You have acknowledged this version already; that stays on record.";
 
 /// What stood on the page that the form was on.
 #[derive(Debug)]
@@ -95,11 +98,14 @@ pub async fn decline(
     if reason.is_some_and(|r| r.chars().count() > REASON_LENGTH) {
         return Err(Error::invalid("decline_reason", format!("Use at most {REASON_LENGTH} characters.")));
     }
+    if let Some(words) = reason.and_then(signs::problem) {
+        return Err(Error::invalid("decline_reason", words));
+    }
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let asked = asked(&mut tx, state, viewer, notice, &seen).await?;
     if matches!(asked.standing, Standing::Acknowledged(_)) {
-        return Err(Error::conflict("You have acknowledged this version already; that stays on record."));
+        return Err(Error::conflict(ACKNOWLEDGED));
     }
     let shown = Shown {
         version: asked.head.version_id,
@@ -107,7 +113,10 @@ pub async fn decline(
         language: seen.language,
         content_sha256: &asked.content_sha256,
     };
-    reading::upsert_declined(&mut tx, shown, reason, now).await?;
+    // In another tab it may have been acknowledged since it was looked at above.
+    if !reading::upsert_declined(&mut tx, shown, reason, now).await? {
+        return Err(Error::conflict(ACKNOWLEDGED));
+    }
     tx.commit().await?;
     Ok(())
 }

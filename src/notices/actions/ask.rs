@@ -1,9 +1,12 @@
 //! Questions about notices: asked, answered, withdrawn.
 
+use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::clock::Day;
 use crate::error::{Error, FieldErrors, Result};
+use crate::notices::signs;
 use crate::notices::store::questions::{self as store, NewQuestion};
 use crate::notices::store::reading;
 use crate::web::{Role, Viewer};
@@ -23,6 +26,10 @@ pub struct Question<'a> {
     pub named: bool,
 }
 
+fn today(state: &AppState) -> Day {
+    state.clock.now().day(&TimeZone::UTC)
+}
+
 pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Question<'_>) -> Result<Uuid> {
     let text = question.text.trim();
     let mut errors = FieldErrors::default();
@@ -32,9 +39,12 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
     if text.chars().count() > QUESTION_LENGTH {
         errors.add("question", format!("Use at most {QUESTION_LENGTH} characters."));
     }
+    if let Some(words) = signs::problem(text) {
+        errors.add("question", words);
+    }
     errors.into_result()?;
-    let now = state.clock.now();
-    let id = state.random.uuid(now);
+    // Neither the id nor what is stored tells more than the day.
+    let id = uuid::Builder::from_random_bytes(state.random.bytes()).into_uuid();
     let mut tx = state.db.begin().await?;
     let heads = reading::list_heads(&mut tx, Some(notice)).await?;
     if !heads.iter().any(|h| h.version_id == question.version) {
@@ -55,7 +65,7 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
         named: question.named,
         text,
     };
-    store::insert_question(&mut tx, new, now).await?;
+    store::insert_question(&mut tx, new, today(state)).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -66,6 +76,9 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, text: &str) -> 
     let text = text.trim();
     if text.is_empty() || text.chars().count() > ANSWER_LENGTH {
         let words = format!("Write an answer of at most {ANSWER_LENGTH} characters.");
+        return Err(Error::invalid(format!("answer-{id}"), words));
+    }
+    if let Some(words) = signs::problem(text) {
         return Err(Error::invalid(format!("answer-{id}"), words));
     }
     let mut tx = state.db.begin().await?;
@@ -90,7 +103,7 @@ pub async fn withdraw(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<Uui
         return Err(Error::conflict("This question was answered meanwhile, so it stays."));
     }
     if !held.withdrawn {
-        store::set_withdrawn(&mut tx, id, state.clock.now()).await?;
+        store::set_withdrawn(&mut tx, id, today(state)).await?;
     }
     tx.commit().await?;
     Ok(held.notice_id)

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{allow, coverable, kind_of, lock, not_now, publisher};
+use super::{STALE, allow, coverable, kind_of, lock, lock_any, not_now, publisher};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
@@ -153,7 +153,14 @@ pub(super) fn copy(state: &AppState, viewer: &Viewer, base: &Version) -> Version
 pub async fn save(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, edit: &Edit) -> Result<i32> {
     publisher(viewer)?;
     let mut tx = state.db.begin().await?;
-    let mut version = lock(&mut tx, id, seen).await?;
+    let mut version = lock_any(&mut tx, id).await?;
+    if version.revision != seen {
+        // When the answer to a save gets lost on its way, the same comes again: it was saved.
+        return match is_saved(&mut tx, viewer, &version, edit).await? {
+            true => Ok(version.revision),
+            false => Err(Error::conflict(STALE)),
+        };
+    }
     allow(&version, Step::Save)?;
     apply(&mut tx, &mut version, edit).await?;
     version.revision += 1;
@@ -163,6 +170,24 @@ pub async fn save(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, edit: 
     store::update_draft(&mut tx, &version, super::now_for(state, &version)).await?;
     tx.commit().await?;
     Ok(version.revision)
+}
+
+/// Whether the stored draft says all this already, and its saver wrote at it.
+async fn is_saved(db: &mut PgConnection, viewer: &Viewer, stored: &Version, edit: &Edit) -> Result<bool> {
+    if stored.state != State::Draft || !stored.authors.contains(&viewer.person_id) {
+        return Ok(false);
+    }
+    let mut again = stored.clone();
+    match apply(db, &mut again, edit).await {
+        Err(Error::Invalid(_)) => return Ok(false),
+        other => other?,
+    }
+    Ok(again.texts == stored.texts
+        && again.jurisdictions == stored.jurisdictions
+        && again.departments == stored.departments
+        && again.processings == stored.processings
+        && again.acknowledgement_wanted == stored.acknowledgement_wanted
+        && again.reason == stored.reason)
 }
 
 /// The draft as it would be saved, for the preview; nothing is stored.

@@ -23,6 +23,7 @@ use super::fields;
 use super::laws::Kind;
 use super::life::{State, Step};
 use super::model::{Covered, REASON_LENGTH, Version};
+use super::signs;
 use super::store;
 use crate::app::AppState;
 use crate::error::{Error, Result};
@@ -94,6 +95,9 @@ fn short<'a>(text: &'a str, field: &'static str) -> Result<&'a str> {
     if text.chars().count() > REASON_LENGTH {
         return Err(Error::invalid(field, format!("Use at most {REASON_LENGTH} characters.")));
     }
+    if let Some(words) = signs::problem(text) {
+        return Err(Error::invalid(field, words));
+    }
     Ok(text.trim())
 }
 
@@ -110,8 +114,11 @@ pub async fn table_now(db: &mut PgConnection, processings: &[Uuid]) -> Result<Ve
     Ok(fields::table(&newest, processings, &departments))
 }
 
-/// Refuses to go on when the register says something else than the version's own table.
+/// Refuses to go on when the register says something else than the version's own table, or its kind.
 async fn check_register(db: &mut PgConnection, version: &Version) -> Result<()> {
+    if let Some(words) = kind_of(version)?.contradiction(&version.processings, &coverable(db).await?) {
+        return Err(Error::conflict(words));
+    }
     let now = table_now(db, &version.processings).await?;
     let changes = fields::changes(version.field_table.as_deref().unwrap_or_default(), &now);
     if changes.is_empty() {

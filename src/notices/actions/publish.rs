@@ -39,12 +39,13 @@ pub async fn publish_now(
 }
 
 /// Publishes whatever is scheduled and due; answers how many. Several instances may run it at once: each
-/// takes other notices. What can't be published goes back to approved, with the reason.
+/// takes other notices. What can't be published goes back to approved, with the reason. What fails otherwise is
+/// tried again at the next look, and holds up nothing that comes after it in line.
 pub async fn publish_due(state: &AppState) -> Result<usize> {
-    let mut published = 0;
+    let (mut published, mut failed) = (0, Vec::new());
     loop {
         let mut tx = state.db.begin().await?;
-        let Some(id) = store::lock_due(&mut tx, state.clock.now()).await? else { break };
+        let Some(id) = store::lock_due(&mut tx, state.clock.now(), &failed).await? else { break };
         // Nothing is committed while the log refuses to sign: it is tried again.
         state.ledger.check_signing().await?;
         let version = lock_any(&mut tx, id).await?;
@@ -59,7 +60,11 @@ pub async fn publish_due(state: &AppState) -> Result<usize> {
                     let words = errors.iter().next().map(|e| e.message.to_string()).unwrap_or_default();
                     store::unschedule(&mut tx, id, Some(&words), now).await?;
                 }
-                Err(other) => return Err(other),
+                Err(error) => {
+                    tracing::warn!(version = %id, %error, "a scheduled notice could not be published; tried again soon");
+                    failed.push(id);
+                    continue;
+                }
             }
         }
         tx.commit().await?;
@@ -105,6 +110,7 @@ async fn write(
     published.publish_at = Some(times.publish);
     published.effective_at = Some(effective);
     published.time_zone = times.zone.clone();
+    published.published_at = Some(now);
     let change = match (version.supersedes, version.class) {
         (None, _) => NoticeChange::Published,
         (Some(_), ChangeClass::Editorial) => NoticeChange::Corrected,

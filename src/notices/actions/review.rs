@@ -3,13 +3,15 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{allow, check_register, kind_of, lock, optional, publisher, reasoned, short, table_now};
+use super::{
+    allow, check_register, coverable, kind_of, lock, optional, publisher, reasoned, short, table_now,
+};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::notices::life::Step;
 use crate::notices::model::{ChangeClass, Covered, Version, sha256};
-use crate::notices::{checks, fields, store};
-use crate::register::Jurisdiction;
+use crate::notices::{checks, fields, signs, store};
+use crate::register::{Jurisdiction, Revision};
 use crate::web::{Role, Viewer};
 
 /// Puts a draft before reviewers and representatives: its content stands still from now on.
@@ -19,7 +21,7 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32) -> R
     let mut version = lock(&mut tx, id, seen).await?;
     allow(&version, Step::Submit)?;
     let table = table_now(&mut tx, &version.processings).await?;
-    missing(&version, &table)?.into_result()?;
+    missing(&version, &table, &coverable(&mut tx).await?)?.into_result()?;
     check_against_former(&mut tx, &version, &table).await?;
     version.field_table = Some(table.clone());
     let body = version.body();
@@ -30,9 +32,12 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32) -> R
 }
 
 /// What a draft lacks before it can be submitted; fields are named as in the form.
-pub fn missing(version: &Version, table: &[Covered]) -> Result<FieldErrors> {
+pub fn missing(version: &Version, table: &[Covered], newest: &[Revision]) -> Result<FieldErrors> {
     let kind = kind_of(version)?;
     let mut errors = FieldErrors::default();
+    if let Some(words) = kind.contradiction(&version.processings, newest) {
+        errors.add("processings", words);
+    }
     if version.jurisdictions.is_empty() {
         errors
             .add("jurisdictions", "Choose whose law applies: it says who reads this, and what it must say.");
@@ -56,6 +61,9 @@ pub fn missing(version: &Version, table: &[Covered]) -> Result<FieldErrors> {
     }
     if version.supersedes.is_some() && version.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
         errors.add("reason", "Say why this version differs from the one before.");
+    }
+    if let Some(words) = version.reason.as_deref().and_then(signs::problem) {
+        errors.add("reason", format!("Why it differs: {words}"));
     }
     for error in checks::obstacles(kind, &version.texts, table).iter() {
         errors.add(error.field.clone(), error.message.clone());

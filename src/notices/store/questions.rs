@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Result};
 use uuid::Uuid;
 
-use crate::clock::Time;
+use crate::clock::{Day, Time};
 
 /// A question as its readers see it: the asker's name is there only where they gave it.
 #[derive(Debug, Clone)]
@@ -19,7 +19,8 @@ pub struct QuestionRow {
     pub own: bool,
     /// `None` once withdrawn.
     pub text: Option<String>,
-    pub asked_at: Time,
+    /// In UTC.
+    pub asked_on: Day,
     pub answer: Option<String>,
     pub answered_at: Option<Time>,
     pub answered_by_role: Option<String>,
@@ -36,12 +37,12 @@ pub async fn list_questions(
     sqlx::query_as!(
         QuestionRow,
         r#"select q.id, q.notice_id, v.major, v.minor, q.public, case when q.named then p.name end as name,
-                  q.asked_by = $1 as "own!", q.text, q.asked_at, q.answer, q.answered_at, q.answered_by_role
+                  q.asked_by = $1 as "own!", q.text, q.asked_on, q.answer, q.answered_at, q.answered_by_role
            from notice_question q join notice_version v on v.id = q.version_id
            join person p on p.id = q.asked_by
            where ($3::uuid is null or q.notice_id = $3)
-             and (q.asked_by = $1 or ((q.public or $2) and q.withdrawn_at is null))
-           order by q.answered_at is not null or q.withdrawn_at is not null, q.answered_at desc, q.asked_at, q.id"#,
+             and (q.asked_by = $1 or ((q.public or $2) and q.withdrawn_on is null))
+           order by q.answered_at is not null or q.withdrawn_on is not null, q.answered_at desc, q.asked_on, q.id"#,
         reader,
         publisher,
         notice,
@@ -60,9 +61,9 @@ pub struct NewQuestion<'a> {
     pub text: &'a str,
 }
 
-pub async fn insert_question(db: &mut PgConnection, q: NewQuestion<'_>, now: Time) -> Result<()> {
+pub async fn insert_question(db: &mut PgConnection, q: NewQuestion<'_>, today: Day) -> Result<()> {
     sqlx::query!(
-        "insert into notice_question (id, notice_id, version_id, asked_by, public, named, text, asked_at)
+        "insert into notice_question (id, notice_id, version_id, asked_by, public, named, text, asked_on)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
         q.id,
         q.notice,
@@ -71,7 +72,7 @@ pub async fn insert_question(db: &mut PgConnection, q: NewQuestion<'_>, now: Tim
         q.public,
         q.named,
         q.text,
-        now as _,
+        today as _,
     )
     .execute(db)
     .await?;
@@ -82,7 +83,7 @@ pub async fn insert_question(db: &mut PgConnection, q: NewQuestion<'_>, now: Tim
 pub async fn count_waiting(db: &mut PgConnection, person: Uuid) -> Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from notice_question
-           where asked_by = $1 and answered_at is null and withdrawn_at is null"#,
+           where asked_by = $1 and answered_at is null and withdrawn_on is null"#,
         person,
     )
     .fetch_one(db)
@@ -93,7 +94,7 @@ pub async fn count_waiting(db: &mut PgConnection, person: Uuid) -> Result<i64> {
 pub async fn count_open(db: &mut PgConnection, publisher: bool) -> Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from notice_question
-           where answered_at is null and withdrawn_at is null and (public or $1)"#,
+           where answered_at is null and withdrawn_on is null and (public or $1)"#,
         publisher,
     )
     .fetch_one(db)
@@ -112,7 +113,7 @@ pub async fn lock_question(db: &mut PgConnection, id: Uuid) -> Result<Option<Hel
     sqlx::query_as!(
         HeldQuestion,
         r#"select notice_id, asked_by, answered_at is not null as "answered!",
-                  withdrawn_at is not null as "withdrawn!"
+                  withdrawn_on is not null as "withdrawn!"
            from notice_question where id = $1 for update"#,
         id,
     )
@@ -143,8 +144,8 @@ pub async fn set_answer(
 }
 
 /// Deletes the text; that something was asked and withdrawn stays with the asker.
-pub async fn set_withdrawn(db: &mut PgConnection, id: Uuid, now: Time) -> Result<()> {
-    sqlx::query!("update notice_question set withdrawn_at = $2, text = null where id = $1", id, now as _)
+pub async fn set_withdrawn(db: &mut PgConnection, id: Uuid, today: Day) -> Result<()> {
+    sqlx::query!("update notice_question set withdrawn_on = $2, text = null where id = $1", id, today as _)
         .execute(db)
         .await?;
     Ok(())

@@ -215,20 +215,22 @@ pub async fn clear_declined(db: &mut PgConnection, notice: Uuid, major: i32, per
     Ok(())
 }
 
+/// Records the decline; `false` when it was acknowledged meanwhile, which stays.
 pub async fn upsert_declined(
     db: &mut PgConnection,
     shown: Shown<'_>,
     reason: Option<&str>,
     now: Time,
-) -> Result<()> {
-    sqlx::query!(
+) -> Result<bool> {
+    let done = sqlx::query!(
         "insert into notice_acknowledgement as a
              (version_id, person_id, delivered_at, viewed_at, declined_at, decline_reason, language, content_sha256)
          values ($1, $2, $3, $3, $3, $4, $5, $6)
          on conflict on constraint notice_acknowledgement_once do update
              set viewed_at = coalesce(a.viewed_at, excluded.viewed_at), declined_at = excluded.declined_at,
                  decline_reason = excluded.decline_reason, language = excluded.language,
-                 content_sha256 = excluded.content_sha256",
+                 content_sha256 = excluded.content_sha256
+             where a.acknowledged_at is null",
         shown.version,
         shown.person,
         now as _,
@@ -238,5 +240,5 @@ pub async fn upsert_declined(
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }

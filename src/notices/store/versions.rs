@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::error::Result;
+use crate::notices::laws::Kind;
 
 pub async fn schedule(
     db: &mut PgConnection,
@@ -114,25 +115,34 @@ pub async fn last_leaf(db: &mut PgConnection, notice_id: Uuid) -> Result<Option<
 }
 
 /// The next scheduled version whose time has come, its notice locked; one that another instance is
-/// publishing is passed over.
-pub async fn lock_due(db: &mut PgConnection, now: Time) -> Result<Option<Uuid>> {
+/// publishing is passed over, and so are `failed` ones.
+pub async fn lock_due(db: &mut PgConnection, now: Time, failed: &[Uuid]) -> Result<Option<Uuid>> {
     let due = sqlx::query_scalar!(
         "select v.id from notice_version v join notice n on n.id = v.notice_id
-         where v.state = 'scheduled' and v.publish_at <= $1
+         where v.state = 'scheduled' and v.publish_at <= $1 and v.id <> all ($2)
          order by v.publish_at, v.id limit 1 for update of n skip locked",
         now as _,
+        failed,
     );
     Ok(due.fetch_optional(db).await?)
 }
 
 /// When the first visible version that covers this processing and was published at `since` or later takes effect.
-pub async fn find_told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
+/// Only what tells of a beginning counts: no correction of words, no notice of a kind without a start.
+pub async fn find_told_since(
+    db: &mut PgConnection,
+    processing: Uuid,
+    since: Time,
+) -> sqlx::Result<Option<Time>> {
     let at = sqlx::query_scalar!(
         r#"select min(v.effective_at) as "at: Time" from notice_version v
            join notice_version_visible s on s.version_id = v.id
-           where v.state <> 'retracted' and $1 = any(v.processings) and v.published_at >= $2"#,
+           join notice n on n.id = v.notice_id
+           where v.state <> 'retracted' and $1 = any(v.processings) and v.published_at >= $2
+             and v.change_class = 'material' and n.kind <> all ($3)"#,
         processing,
         since as _,
+        &Kind::without_a_start(),
     );
-    Ok(at.fetch_one(db).await?)
+    at.fetch_one(db).await
 }
