@@ -39,9 +39,8 @@ pub struct Entries {
     pub contents: BTreeMap<u64, Content>,
     /// The newest leaf of each notice and processing.
     chains: HashMap<Uuid, Hash>,
-    former: Option<Former>,
-    /// `log` leaves at the start: more than one when the former log had begun again itself.
-    beginnings: u64,
+    /// Of the `log` leaves at the start: more than one when the former log had begun again itself.
+    formers: Vec<Former>,
     /// Leaves of kinds that this version doesn't know.
     unknown: u64,
 }
@@ -79,14 +78,13 @@ impl Entries {
         }
         match leaf {
             Leaf::Key(key) => self.keys.add(index, &key, report),
-            Leaf::Log { previous, kept, origin } if index == 0 => {
+            Leaf::Log { previous, kept, origin }
+                if index == self.formers.len() as u64 && index <= self.kept() =>
+            {
                 let note: Option<Note> = previous.parse().ok();
                 let last = note.and_then(|note| note.text.parse().ok().map(|checkpoint| (note, checkpoint)));
-                self.former = Some(Former { last, origin, kept });
-                self.beginnings = 1;
+                self.formers.push(Former { last, origin, kept });
             }
-            // The former log may have begun again as well.
-            Leaf::Log { .. } if index <= self.beginnings && index <= self.kept() => self.beginnings += 1,
             Leaf::Log { .. } => report.violated(LEAVES, Some(index), "a log can't begin in its middle"),
             _ => {}
         }
@@ -94,12 +92,12 @@ impl Entries {
 
     /// How many leaves a former log left; they follow leaf 0.
     pub fn kept(&self) -> u64 {
-        self.former.as_ref().map_or(0, |former| former.kept)
+        self.formers.first().map_or(0, |former| former.kept)
     }
 
     /// After the last one; `tree` are the hashes that the tree holds, `older` the file's older checkpoints.
     pub fn judge(&self, origin: &str, tree: &[Hash], older: &[Note], report: &mut Report) {
-        if let Some(former) = &self.former {
+        if let Some(former) = self.formers.first() {
             match self.judge_beginning(former, origin, tree, older) {
                 Ok(words) => report.not_checked(BEGINNING, words),
                 Err(words) => report.violated(BEGINNING, Some(0), words),
@@ -128,7 +126,7 @@ impl Entries {
         if former.kept > last.size || former.kept >= self.len() {
             return Err("more leaves were kept than there were");
         }
-        if former.kept == last.size && former_root(tree, last.size) != Some(last.root) {
+        if former.kept == last.size && root_from(tree, 1, last.size) != Some(last.root) {
             return Err("the leaves that were kept aren't those of the former log");
         }
         let mut words = format!(
@@ -148,30 +146,48 @@ impl Entries {
         Ok(words)
     }
 
-    /// A checkpoint of a former log: its entries follow leaf 0. Answers whether this was one.
-    pub fn judge_former(&self, check: &'static str, note: &Note, tree: &[Hash], report: &mut Report) -> bool {
-        let Some(former) = &self.former else { return false };
-        let Ok(seen) = note.text.parse::<Checkpoint>() else { return false };
-        if former.last.as_ref().is_none_or(|(_, last)| last.origin != seen.origin) {
-            // One of a log still further back says nothing that its successor doesn't.
-            return seen.origin != former.origin && self.keys.has_signed(&seen.origin, note);
-        }
-        let lost = seen.size.saturating_sub(former.kept);
-        if lost > 0 {
-            // The log's own older heads tell of what its first leaf says is lost.
-            if check == "since" {
-                report.violated(
-                    check,
-                    None,
-                    format!("{lost} entries of the log you saw were lost in a restore"),
-                );
+    /// Where the leaves of a former log begin, and how many of them are left.
+    fn region(&self, origin: &str) -> Option<(u64, u64)> {
+        let mut left = u64::MAX;
+        for (n, former) in self.formers.iter().enumerate() {
+            left = former.kept.min(left.saturating_sub(1));
+            if former.last.as_ref().is_some_and(|(_, last)| last.origin == origin) {
+                return Some((n as u64 + 1, left));
             }
-        } else if !self.keys.has_signed(&seen.origin, note) {
-            report.violated(check, None, "the former log's checkpoint isn't signed by a key of it");
-        } else if former_root(tree, seen.size) != Some(seen.root) {
-            let words = format!("one of the leaves 1 to {} was changed when this log began", seen.size);
-            report.violated(check, Some(1), words);
         }
+        None
+    }
+
+    /// A checkpoint of a former log, whose leaves follow the one that names it. Answers whether this was one;
+    /// `older` are those that the file holds.
+    pub fn judge_former(
+        &self,
+        check: &'static str,
+        note: &Note,
+        (tree, older): (&[Hash], &[Note]),
+        report: &mut Report,
+    ) -> bool {
+        let Ok(seen) = note.text.parse::<Checkpoint>() else { return false };
+        let Some((base, kept)) = self.region(&seen.origin) else { return false };
+        let fits = |c: &Checkpoint| root_from(tree, base, c.size) == Some(c.root);
+        let lost = seen.size.saturating_sub(kept);
+        if !self.keys.has_signed(&seen.origin, note) {
+            let words =
+                "a former log's checkpoint is by a key that may have been announced among what was lost";
+            report.not_checked(check, words);
+        } else if lost > 0 && check == "since" {
+            report.violated(check, None, format!("{lost} entries of the log you saw were lost in a restore"));
+        } else if lost == 0 && !fits(&seen) {
+            // The newest one before it that fits says from where.
+            let heads = older.iter().filter(|n| self.keys.has_signed(&seen.origin, n));
+            let heads = heads.filter_map(|n| n.text.parse::<Checkpoint>().ok());
+            let good =
+                heads.filter(|c| c.origin == seen.origin && c.size < seen.size && fits(c)).map(|c| c.size);
+            let (first, last) = (base + good.max().unwrap_or(0), base + seen.size - 1);
+            let words = format!("one of the leaves {first} to {last} was changed when a log began again");
+            report.violated(check, Some(first), words);
+        }
+        // The log's own older heads beyond what was kept tell of what its first leaf says is lost.
         true
     }
 
@@ -215,7 +231,8 @@ impl Entries {
     }
 }
 
-/// The root of the former log's first `size` leaves, which follow leaf 0.
-fn former_root(tree: &[Hash], size: u64) -> Option<Hash> {
-    tree.get(1..=usize::try_from(size).ok()?).map(root)
+/// The root of `size` leaves from `base` on; `None` where there are fewer.
+fn root_from(tree: &[Hash], base: u64, size: u64) -> Option<Hash> {
+    let (base, end) = (usize::try_from(base).ok()?, usize::try_from(base.checked_add(size)?).ok()?);
+    tree.get(base..end).map(root)
 }

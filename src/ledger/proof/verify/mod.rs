@@ -150,13 +150,14 @@ fn judge_tree(read: &Read, newest: Option<Checkpoint>, since: &[Note], report: &
         Ok(checkpoint) => wanted.entry(checkpoint.size).or_default().push((check, checkpoint)),
         Err(words) => report.violated(check, None, format!("{what}: {words}")),
     };
+    let former = (&read.hashes[..], &read.older[..]);
     for note in &read.older {
-        if !read.entries.judge_former("older checkpoints", note, &read.hashes, report) {
+        if !read.entries.judge_former("older checkpoints", note, former, report) {
             want("older checkpoints", "an older checkpoint", note, report);
         }
     }
     for note in since {
-        if !read.entries.judge_former("since", note, &read.hashes, report) {
+        if !read.entries.judge_former("since", note, former, report) {
             want("since", "the checkpoint you gave", note, report);
         }
     }
