@@ -205,7 +205,7 @@ fn judge_tree(read: &Read, newest: Option<Checkpoint>, since: &[Note], report: &
     if since.is_empty() {
         report.not_checked("since", "no earlier checkpoint was given (--since)");
     } else {
-        report.unless_violated("since", "this log continues the one you saw earlier");
+        report.unless_said("since", "this log continues the one you saw earlier");
     }
 }
 

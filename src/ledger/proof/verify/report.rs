@@ -54,6 +54,13 @@ impl Report {
         self.findings.push(Finding { check, outcome, words: words.into(), leaf });
     }
 
+    /// Says that a check holds unless anything was said of it already.
+    pub fn unless_said(&mut self, check: &'static str, words: impl Into<String>) {
+        if self.findings.iter().all(|f| f.check != check) {
+            self.holds(check, words);
+        }
+    }
+
     fn count(&self, check: &str) -> usize {
         self.findings.iter().filter(|f| f.check == check && f.outcome == Outcome::Violated).count()
     }
