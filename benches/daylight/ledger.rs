@@ -26,7 +26,7 @@ const LARGE: u64 = 100_000;
 
 /// `log2` of the sizes' ratio: growth beyond it would be growth with the log.
 fn logarithm() -> f64 {
-    (LARGE as f64).log2() / (SMALL as f64).log2()
+    ((LARGE as f64).log2() / (SMALL as f64).log2() * 100.0).round() / 100.0
 }
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {

@@ -18,6 +18,7 @@ mod packaging;
 mod people;
 mod register;
 mod reports;
+mod restore;
 mod serving;
 mod support;
 mod transparency;

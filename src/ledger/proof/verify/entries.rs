@@ -1,6 +1,6 @@
 //! The leaves one by one: canonical, known, and in unbroken chains.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -35,8 +35,8 @@ pub struct Content {
 pub struct Entries {
     hashes: Vec<Hash>,
     pub keys: Keys,
-    /// By leaf: the document that belongs to it.
-    pub contents: BTreeMap<u64, Content>,
+    /// Leaves that commit to a document, in their order.
+    pub contents: Vec<(u64, Content)>,
     /// The newest leaf of each notice and processing.
     chains: HashMap<Uuid, Hash>,
     /// Of the `log` leaves at the start: more than one when the former log had begun again itself.
@@ -67,7 +67,7 @@ impl Entries {
         };
         if let Some(hash) = leaf.content() {
             let is_public = matches!(leaf, Leaf::Notice { .. });
-            self.contents.insert(index, Content { hash, is_public });
+            self.contents.push((index, Content { hash, is_public }));
         }
         if let Some((id, previous)) = leaf.chain() {
             if self.chains.get(&id).copied() != previous {
@@ -93,6 +93,12 @@ impl Entries {
     /// How many leaves a former log left; they follow leaf 0.
     pub fn kept(&self) -> u64 {
         self.formers.first().map_or(0, |former| former.kept)
+    }
+
+    /// What a leaf says of its document.
+    pub fn content(&self, leaf: u64) -> Option<&Content> {
+        let at = self.contents.binary_search_by_key(&leaf, |(index, _)| *index).ok()?;
+        Some(&self.contents[at].1)
     }
 
     /// After the last one; `tree` are the hashes that the tree holds, `older` the file's older checkpoints.

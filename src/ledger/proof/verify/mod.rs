@@ -214,7 +214,7 @@ fn judge_documents(read: &Read, report: &mut Report) {
     let mut seen = HashSet::new();
     for line in &read.documents {
         let leaf = Some(line.leaf);
-        let Some(expected) = read.entries.contents.get(&line.leaf) else {
+        let Some(expected) = read.entries.content(line.leaf) else {
             report.violated(DOCUMENTS, leaf, "the file has a document for it, but it commits to none");
             continue;
         };
@@ -237,7 +237,7 @@ fn judge_documents(read: &Read, report: &mut Report) {
     let withheld = read.header.withheld;
     if others.len() as u64 != withheld {
         let words = format!("{} documents are missing and {withheld} are said to be withheld", others.len());
-        report.violated(DOCUMENTS, others.first().map(|(leaf, _)| **leaf), words);
+        report.violated(DOCUMENTS, others.first().map(|(leaf, _)| *leaf), words);
     } else if withheld > 0 {
         let words = format!("{withheld} documents are for signed-in people only and not in this file");
         report.not_checked(DOCUMENTS, words);
