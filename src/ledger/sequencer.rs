@@ -267,6 +267,10 @@ impl Inner {
         let waiting = store::list_waiting(&mut tx, BATCH).await?;
         let more = waiting.len() as i64 == BATCH;
         if !waiting.is_empty() {
+            // On a restored tree, what is new would stand where what was lost stood.
+            if let Some(refusal) = self.refusal(&mut tx).await? {
+                return Err(refused(&refusal));
+            }
             let head = store::find_head(&mut tx).await?.context("there is no log")?;
             self.append(&mut tx, waiting, head.size as u64, head.public_key).await?;
         }

@@ -1,5 +1,6 @@
 //! A log whose database or folder isn't what it was: refusals, and new beginnings.
 
+use daylight::ledger;
 use daylight::ledger::proof::note::Note;
 use daylight::ledger::proof::policy::Policy;
 use daylight::ledger::proof::verify::{Against, Outcome};
@@ -27,8 +28,13 @@ async fn a_restored_database_makes_the_log_refuse_to_sign() {
     .expect("a restore");
     let refused = app.state.ledger.settle().await.expect_err("it has signed more than there is");
     assert!(refused.to_string().contains("restored"), "{refused}");
-    submit(&app, 2).await;
+    let waits = submit(&app, 2).await;
     assert!(app.state.ledger.check_signing().await.is_err());
+    assert!(app.state.ledger.settle().await.is_err());
+    let mut db = app.state.db.acquire().await.expect("a connection");
+    let place = ledger::position_of(&mut db, waits).await.expect("the entry");
+    assert_eq!(place, None, "nothing takes the place of what was lost");
+    drop(db);
 
     let origin = app.state.ledger.begin_again().await.expect("a new beginning");
     assert!(origin.ends_with("/log/2"), "{origin}");
