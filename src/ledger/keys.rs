@@ -10,6 +10,7 @@ use super::files;
 use super::proof::checkpoint::Checkpoint;
 use super::proof::note::Note;
 use super::proof::tree::Hash;
+use crate::web::times;
 
 /// The folder `ledger` in the data folder.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl Vault {
     }
 
     fn key_path(&self, public: &VerifyingKey) -> PathBuf {
-        let name: String = public.as_bytes()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        let name = times::hex(&public.as_bytes()[..8]);
         self.folder.join(format!("{name}.pem"))
     }
 

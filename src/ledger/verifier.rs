@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::web::times;
+
 const PAGE: &str = include_str!("../../static/verify.html");
 
 /// No nonce, which would differ from answer to answer: the script and the style are named by their hashes.
@@ -23,7 +25,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 /// The page's SHA-256 in hexadecimal, to be published where people can compare it.
 pub fn verifier_sha256() -> String {
-    Sha256::digest(PAGE).iter().map(|byte| format!("{byte:02x}")).collect()
+    times::hex(&Sha256::digest(PAGE))
 }
 
 pub(super) async fn page() -> Response {

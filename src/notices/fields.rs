@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::model::{Covered, CoveredField};
 use crate::register::{self, Revision};
+use crate::web::times;
 
 /// When workers were told is said by the notice itself.
 const NOT_SHOWN: &str = "notice_given_on";
@@ -28,7 +29,7 @@ pub fn covered(revision: &Revision, departments: &[(Uuid, String)]) -> Covered {
     Covered {
         processing: revision.processing_id,
         revision: revision.revision,
-        content_sha256: revision.content_sha256.iter().map(|b| format!("{b:02x}")).collect(),
+        content_sha256: times::hex(&revision.content_sha256),
         name: name(revision),
         fields: fields.collect(),
     }

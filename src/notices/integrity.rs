@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use super::model::{self, Version};
 use crate::error::Result;
 use crate::ledger::Ledger;
+use crate::web::times;
 
 /// What a comparison with the log found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Integrity {
     }
 
     pub fn hex(&self) -> String {
-        hex(&self.content_sha256)
+        times::hex(&self.content_sha256)
     }
 
     /// Enough of it to compare by eye.
@@ -38,10 +39,6 @@ impl Integrity {
         let hex = self.hex();
         hex.as_bytes()[..16].chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
     }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 pub async fn check(db: &mut PgConnection, ledger: &Ledger, version: &Version) -> Result<Integrity> {

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::actions::remind;
 use super::bands::{self, Cell, Reach};
-use super::integrity::hex;
 use super::laws::Kind;
 use super::model::Number;
 use super::store::reach::{self as store, Audience, ProofRow};
@@ -20,7 +19,7 @@ use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::register::Jurisdiction;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
+use crate::web::{Form, Page, Path, Submitted, Viewer, see_other, times};
 
 #[derive(Template)]
 #[template(path = "notices/reach.html")]
@@ -198,7 +197,7 @@ fn csv(rows: &[ProofRow]) -> Result<Vec<u8>> {
                 Number { major: row.major, minor: row.minor }.to_string(),
                 row.acknowledged_at.to_string(),
                 row.language.clone(),
-                hex(&row.content_sha256),
+                times::hex(&row.content_sha256),
             ])?;
         }
         Ok(out.into_inner()?)

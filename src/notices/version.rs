@@ -23,7 +23,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::register::Jurisdiction;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Path, Role, Viewer};
+use crate::web::{Form, Page, Path, Role, Viewer, times};
 
 /// Of a hundred words as many are a slip of the pen, and not another text.
 const CORRECTION_BELOW: usize = 20;
@@ -102,7 +102,7 @@ impl VersionPage {
     }
 
     fn hash(&self) -> String {
-        self.version.content_sha256.iter().flatten().map(|b| format!("{b:02x}")).collect()
+        self.version.content_sha256.as_deref().map(times::hex).unwrap_or_default()
     }
 
     /// Whether it was set aside before anybody saw it.

@@ -13,6 +13,7 @@ use super::taxonomy::{Category, Purpose};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Problem, Result};
+use crate::web::times;
 
 #[derive(Serialize, ToSchema)]
 pub struct RegisterResponse {
@@ -52,7 +53,7 @@ pub async fn list(FromState(state): FromState<AppState>) -> Result<Json<Register
             id: r.processing_id,
             revision: r.revision,
             since: r.at,
-            content_sha256: r.content_sha256.iter().map(|b| format!("{b:02x}")).collect(),
+            content_sha256: times::hex(&r.content_sha256),
             content: r.content,
         })
         .collect();

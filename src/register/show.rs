@@ -21,7 +21,7 @@ use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Path, Role, Viewer};
+use crate::web::{Form, Page, Path, Role, Viewer, times};
 
 /// One step of the history, as the page tells it.
 struct Entry {
@@ -123,7 +123,7 @@ impl ShowPage {
     }
 
     fn hash(&self) -> String {
-        self.newest.content_sha256.iter().map(|b| format!("{b:02x}")).collect()
+        times::hex(&self.newest.content_sha256)
     }
 }
 

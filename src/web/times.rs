@@ -56,6 +56,11 @@ pub fn bytes(n: i64) -> String {
     if unit == 0 { format!("{n} bytes") } else { format!("{value:.1} {}", units[unit]) }
 }
 
+/// "0a1f…", two digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// An ISO 8601 duration in words ("P90D" is "90 days"); what isn't understood is shown as written.
 pub fn duration(iso: &str) -> String {
     let Ok(span) = iso.parse::<jiff::Span>() else { return iso.into() };
