@@ -11,13 +11,13 @@ use super::fields::{self, Change};
 use super::laws::Kind;
 use super::life::State;
 use super::model::{Covered, Version};
-use super::review::refused;
 use super::store::{self, Answer};
 use super::version::{may_see, places};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::register::Revision;
+use crate::web::forms::refused;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Role, Submitted, Viewer, html, see_other, times};
 

@@ -19,6 +19,7 @@ use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::register::{Jurisdiction, Revision};
+use crate::web::forms::seen;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Submitted, Viewer, html, see_other};
 
@@ -301,10 +302,6 @@ pub async fn save(
     let version = store::find_version(&mut *state.db.acquire().await?, id).await?.ok_or(Error::NotFound)?;
     let typed = read(&submitted);
     page_of(&state, page, Form::with_errors(submitted, errors), version, &typed, status).await
-}
-
-pub fn seen(submitted: &Submitted) -> i32 {
-    submitted.text("revision").parse().unwrap_or(0)
 }
 
 fn change_languages(edit: &mut Edit, action: &str, added: &str) -> Result<()> {

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::life::State;
 use crate::clock::Time;
+use crate::ledger;
 
 /// Characters at most.
 pub const TITLE_LENGTH: usize = 200;
@@ -222,7 +222,7 @@ impl Version {
 
 /// SHA-256 of the RFC 8785 canonical JSON.
 pub fn sha256(document: &Value) -> anyhow::Result<[u8; 32]> {
-    Ok(Sha256::digest(serde_json_canonicalizer::to_vec(document)?).into())
+    Ok(ledger::document_hash(document)?.0)
 }
 
 /// Languages to choose from: BCP 47 code, the name in English, and in the language itself.

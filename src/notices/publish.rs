@@ -9,17 +9,16 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::actions::{self, Times, whole_minute};
-use super::edit::seen;
 use super::laws::first_effect;
 use super::life::Step;
 use super::model::{ChangeClass, Version};
-use super::review::{confirmed, refused};
 use super::store;
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::register::Jurisdiction;
+use crate::web::forms::{confirmed, refused, seen};
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Submitted, Viewer, see_other, times};
 

@@ -1,35 +1,14 @@
 //! The small forms on a version's page. What is refused comes back on the same page, with what was typed.
 
 use axum::extract::State as FromState;
-use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
 
-use super::edit::seen;
 use super::{actions, version};
 use crate::app::AppState;
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{Error, Result};
+use crate::web::forms::{confirmed, refused, seen};
 use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
-
-pub fn confirmed(submitted: &Submitted, field: &'static str) -> Result<()> {
-    match submitted.text(field) {
-        "yes" => Ok(()),
-        _ => Err(Error::invalid(field, "Tick the box to confirm.")),
-    }
-}
-
-/// What was refused, as messages of a form and their status; other errors pass.
-pub fn refused(error: Error, conflicts_at: &'static str) -> Result<(FieldErrors, StatusCode)> {
-    match error {
-        Error::Conflict(words) => {
-            let mut errors = FieldErrors::default();
-            errors.add(conflicts_at, words);
-            Ok((errors, StatusCode::CONFLICT))
-        }
-        Error::Invalid(errors) => Ok((errors, StatusCode::UNPROCESSABLE_ENTITY)),
-        other => Err(other),
-    }
-}
 
 /// A version's page after a step: its words, or what stands in the way.
 struct Outcome {

@@ -7,11 +7,11 @@ use axum::response::Response;
 use uuid::Uuid;
 
 use super::life::{Change, Revision, State};
-use super::steps::seen;
 use super::{actions, form, store};
 use crate::app::AppState;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
+use crate::web::forms::seen;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
 

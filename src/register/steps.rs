@@ -3,26 +3,14 @@
 //! What is refused comes back on the same page, with what was typed.
 
 use axum::extract::State as FromState;
-use axum::http::StatusCode;
 use axum::response::Response;
 use uuid::Uuid;
 
 use super::{actions, show};
 use crate::app::AppState;
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{Error, Result};
+use crate::web::forms::{self, confirmed, seen};
 use crate::web::{Form, Page, Path, Submitted, Viewer, see_other};
-
-/// The revision that the form was made from; none matches when it is missing.
-pub fn seen(submitted: &Submitted) -> i32 {
-    submitted.text("revision").parse().unwrap_or(0)
-}
-
-fn confirmed(submitted: &Submitted, field: &'static str) -> Result<()> {
-    match submitted.text(field) {
-        "yes" => Ok(()),
-        _ => Err(Error::invalid(field, "Tick the box to confirm.")),
-    }
-}
 
 /// After a step: its words on the page, or what stands in the way.
 struct Outcome {
@@ -35,16 +23,11 @@ struct Outcome {
 
 impl Outcome {
     async fn of(self, result: Result<()>, done: &str) -> Result<Response> {
-        let (errors, status) = match result {
+        let error = match result {
             Ok(()) => return Ok(see_other(&format!("/register/{}?done={done}", self.id))),
-            Err(Error::Conflict(words)) => {
-                let mut errors = FieldErrors::default();
-                errors.add("next-steps", words);
-                (errors, StatusCode::CONFLICT)
-            }
-            Err(Error::Invalid(errors)) => (errors, StatusCode::UNPROCESSABLE_ENTITY),
-            Err(other) => return Err(other),
+            Err(error) => error,
         };
+        let (errors, status) = forms::refused(error, "next-steps")?;
         let form = Form::with_errors(self.submitted, errors);
         show::render(&self.state, self.page, &self.viewer, self.id, form, status).await
     }

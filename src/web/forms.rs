@@ -73,6 +73,31 @@ impl FromRequest<AppState> for Submitted {
     }
 }
 
+/// The revision that the form was made from; none matches when it is missing.
+pub fn seen(submitted: &Submitted) -> i32 {
+    submitted.text("revision").parse().unwrap_or(0)
+}
+
+pub fn confirmed(submitted: &Submitted, field: &'static str) -> Result<(), Error> {
+    match submitted.text(field) {
+        "yes" => Ok(()),
+        _ => Err(Error::invalid(field, "Tick the box to confirm.")),
+    }
+}
+
+/// What was refused, as messages of a form and their status; other errors pass.
+pub fn refused(error: Error, conflicts_at: &'static str) -> Result<(FieldErrors, StatusCode), Error> {
+    match error {
+        Error::Conflict(words) => {
+            let mut errors = FieldErrors::default();
+            errors.add(conflicts_at, words);
+            Ok((errors, StatusCode::CONFLICT))
+        }
+        Error::Invalid(errors) => Ok((errors, StatusCode::UNPROCESSABLE_ENTITY)),
+        other => Err(other),
+    }
+}
+
 /// A form as a page shows it.
 #[derive(Debug, Default)]
 pub struct Form {
