@@ -409,6 +409,7 @@ SHAPES = {
     "pause": STEP,
     "resume": STEP,
     "report": {"day": DAY, "root": HASH},
+    "consent": {"commitment": HASH},
     "log": {"origin": TEXT, "previous": TEXT, "kept": int},
 }
 
