@@ -23,7 +23,7 @@ use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
 use super::store::{commitments, intake as store};
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
-use crate::{ledger, register};
+use crate::{app, ledger, register};
 
 /// Reports that one transaction takes at most.
 const BATCH: usize = 256;
@@ -48,7 +48,7 @@ pub struct Receipt {
     pub log_index: Option<u64>,
     /// The log's newest signed checkpoint (C2SP tlog-checkpoint); null before the first.
     pub tree_head: Option<String>,
-    /// Newest policy revision; 0 until this server hands out policies.
+    /// Newest policy revision that this agent was told; 0 before its first.
     pub policy_revision: u64,
 }
 
@@ -152,6 +152,7 @@ impl Writer {
         let people = self.people(&mut tx, jobs).await?;
         let declarations = register::list_declarations(&mut tx).await?;
         let places = self.places(&mut tx, jobs).await?;
+        let revisions = self.policy_revisions(&mut tx, jobs).await?;
         let tree_head = ledger::newest_checkpoint(&mut tx).await?;
         let mut batch = Batch::new(&self.random, now, &declarations);
         let mut answers = Vec::with_capacity(jobs.len());
@@ -186,7 +187,7 @@ impl Writer {
                 skewed,
                 log_index: places.get(&report.agent_id).map(|place| *place as u64),
                 tree_head: tree_head.clone(),
-                policy_revision: 0,
+                policy_revision: revisions.get(&report.agent_id).map_or(0, |revision| *revision as u64),
             }));
         }
         batch.write(&mut tx, today).await?;
@@ -203,6 +204,12 @@ impl Writer {
         let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
         let agents: Vec<Uuid> = agents.into_iter().collect();
         Ok(commitments::list_places(db, &agents).await?.into_iter().collect())
+    }
+
+    async fn policy_revisions(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<HashMap<Uuid, i64>> {
+        let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
+        let agents: Vec<Uuid> = agents.into_iter().collect();
+        Ok(app::policy_revisions(db, &agents).await?.into_iter().collect())
     }
 
     async fn people(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<People> {

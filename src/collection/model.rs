@@ -102,6 +102,15 @@ impl fmt::Display for FindingKind {
     }
 }
 
+/// A period in which somebody's own choice denied a processing: `[from, to)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    pub person_id: uuid::Uuid,
+    pub processing_id: uuid::Uuid,
+    pub from: Time,
+    pub to: Option<Time>,
+}
+
 /// Whom an item is about, as declarations' audiences need it.
 #[derive(Debug, Clone, Default)]
 pub struct Audience {
