@@ -345,3 +345,7 @@ pub fn after(
         Choice::Contest { .. } => Err("Only an objection that was overridden can be contested, once."),
     }
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 pub mod activitywatch;
 pub mod agent;
 mod client;
+pub mod consent;
 pub mod content;
 pub mod database;
 pub mod declaration;
@@ -130,6 +131,11 @@ impl TestApp {
     /// Somebody who isn't signed in; once they sign in, they keep the cookie like a browser.
     pub fn visitor(&self) -> Actor {
         Actor::new(self.router.clone(), None, None)
+    }
+
+    /// A visitor of another instance of this server.
+    pub fn on(&self, state: AppState) -> Actor {
+        Actor::new(app::router(state), None, None)
     }
 
     /// How many rows `select count(*) from …` finds.
