@@ -79,7 +79,7 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
     Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
-/// When these people's own choices denied a processing.
+/// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
 pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
     consent::refusals(db, people).await
 }

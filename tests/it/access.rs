@@ -26,6 +26,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/register", "s"),
     ("GET", "/board/{id}", "p"),
     ("GET", "/categories", "s"),
+    ("GET", "/findings", "hr"),
     ("GET", "/healthz", "p"),
     ("GET", "/link/{token}", "p"),
     ("GET", "/log", "p"),
@@ -76,9 +77,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/policy/{agent}/confirmations", "t"),
     ("POST", "/devices/{id}/assign", "a"),
     ("POST", "/devices/{id}/release", "a"),
+    ("POST", "/findings/answer", "h"),
     ("POST", "/link/{token}", "p"),
     ("POST", "/me/account/password", "s"),
     ("POST", "/me/account/time-zone", "s"),
+    ("POST", "/me/devices/{assignment}/confirm", "w"),
+    ("POST", "/me/devices/{assignment}/deny", "w"),
     ("POST", "/me/sessions/{id}/end", "s"),
     ("POST", "/notices/{id}/acknowledge", "w"),
     ("POST", "/notices/{id}/acknowledgements", "h"),
@@ -146,7 +150,8 @@ async fn every_door_opens_for_those_it_should_and_for_nobody_else() {
     }
     let id = uuid::Uuid::nil().to_string();
     for (method, path, who) in TABLE {
-        let address = path.replace("{id}", &id).replace("{token}", "nothing").replace("{category}", "audio");
+        let address = path.replace("{id}", &id).replace("{assignment}", &id);
+        let address = address.replace("{token}", "nothing").replace("{category}", "audio");
         let visitor = app.visitor();
         let outside =
             if *method == "GET" { visitor.get(&address).await } else { visitor.post(&address, &[]).await };
