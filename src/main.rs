@@ -54,7 +54,7 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Check an export of the log, or a proof file, offline; exit 0 holds, 1 violated, 2 unreadable
+    /// Check an export of the log, a proof file or a receipt, offline; exit 0 holds, 1 violated, 2 unreadable
     Verify {
         /// The file that /log/export gives
         export: Option<PathBuf>,
@@ -70,6 +70,9 @@ enum Command {
         /// The document that the proof's entry commits to, as JSON
         #[arg(long)]
         document: Option<PathBuf>,
+        /// A .receipt.json file of a decision of yours; may be given several times
+        #[arg(long)]
+        receipt: Vec<PathBuf>,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,
@@ -146,8 +149,9 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { export, policy, since, proof, document, json } => {
-            Ok(Verification { export, policy, since, proofs: proof, document, json }.run())
+        Command::Verify { export, policy, since, proof, document, receipt, json } => {
+            let (proofs, receipts) = (proof, receipt);
+            Ok(Verification { export, policy, since, proofs, document, receipts, json }.run())
         }
         Command::Witness { name, logs, state, listen } => {
             let logs = logs.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["server"],
     &["demo", "site"],
-    &["register", "collection", "gateways", "notices"],
+    &["register", "collection", "gateways", "notices", "consent"],
     &["identity"],
     &["outbox"],
     &["audit"],

@@ -16,6 +16,7 @@ mod notices;
 mod outbox;
 mod packaging;
 mod people;
+mod receipt;
 mod register;
 mod reports;
 mod restore;

@@ -193,7 +193,7 @@ pub fn canonical(bytes: &[u8]) -> Result<Value, Fault> {
     }
 }
 
-fn has_plain_numbers(value: &Value) -> bool {
+pub(super) fn has_plain_numbers(value: &Value) -> bool {
     match value {
         Value::Number(n) => {
             n.as_i64().map(i64::unsigned_abs).or(n.as_u64()).is_some_and(|n| n <= MAX_INTEGER)
