@@ -18,6 +18,7 @@ mod outbox;
 mod packaging;
 mod people;
 mod policy;
+mod receipt;
 mod register;
 mod reports;
 mod restore;

@@ -13,6 +13,7 @@ pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod python;
+pub mod receipts;
 pub mod smtp;
 pub mod transparency;
 

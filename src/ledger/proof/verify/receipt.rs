@@ -205,8 +205,8 @@ fn statement(
         Some((name, time)) => {
             let time = i64::try_from(time).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
             format!(
-                "That it was recorded by {} rests on the clock of the witness {name}; that it wasn't earlier or \
-                 later than {at} rests on the operator's word.",
+                "That it was recorded by {} rests on the clock of the witness {name}; that it was at {at} rests on the \
+                 operator's word.",
                 time.map(moment).unwrap_or_default()
             )
         }
