@@ -8,6 +8,7 @@ pub mod audit;
 pub mod clock;
 pub mod collection;
 pub mod config;
+pub mod consent;
 pub mod database;
 pub mod demo;
 pub mod error;

@@ -19,7 +19,7 @@ mod organisation;
 pub mod pages;
 pub mod report;
 mod store;
-mod strict;
+pub mod strict;
 
 pub use commitment::commit_heads;
 pub use intake::{Intake, Receipt};
