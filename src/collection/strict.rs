@@ -56,7 +56,9 @@ fn expected(name: &str) -> Option<&'static str> {
         "seq" | "revision" | "count" | "bytes" => "a whole number, not negative",
         "prev_hash" | "sha256" => "\"sha256:\" and 64 lower-case hexadecimal digits",
         "window" => "an object with start and end",
-        "start" | "end" | "produced_at" | "first_observed" | "last_observed" | "applied_at" => "a time as in RFC 3339",
+        "start" | "end" | "produced_at" | "first_observed" | "last_observed" | "applied_at" => {
+            "a time as in RFC 3339"
+        }
         "policy" => "null or an object with revision and sha256",
         "items" => "a list of items",
         "category" => "an id from /api/v1/categories",

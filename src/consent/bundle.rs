@@ -148,7 +148,8 @@ impl Bundle {
     /// Whether `program` may collect this category at this moment.
     pub fn allows(&self, category: Category, program: &str, now: Time) -> bool {
         let in_time = now < self.not_after;
-        let means = |rule: &Rule| rule.category == category && source_key(&rule.source) == source_key(program);
+        let means =
+            |rule: &Rule| rule.category == category && source_key(&rule.source) == source_key(program);
         self.rules.iter().any(|rule| rule.collect && (in_time || !rule.optional) && means(rule))
     }
 }

@@ -15,7 +15,14 @@ fn category(id: &str) -> Category {
 
 fn rule(id: &str, source: &str, collect: bool, optional: bool) -> Rule {
     let purpose = Purpose::parse("dpv:EnforceSecurity").unwrap();
-    Rule { processing: Uuid::nil(), category: category(id), purpose, source: source.into(), collect, optional }
+    Rule {
+        processing: Uuid::nil(),
+        category: category(id),
+        purpose,
+        source: source.into(),
+        collect,
+        optional,
+    }
 }
 
 fn bundle(revision: u64, rules: Vec<Rule>) -> Bundle {
