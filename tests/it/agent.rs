@@ -82,6 +82,7 @@ fn options(played: &str, folder: &Folder, seconds: u64, once: bool) -> AgentOpti
         interval: Duration::from_secs(seconds),
         secret: Some("any".into()),
         once,
+        watchers: Vec::new(),
     }
 }
 
