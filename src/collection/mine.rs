@@ -163,13 +163,7 @@ impl Builder<'_> {
         Mine { days, categories, others, devices, violations, more_violations, about_agents }
     }
 
-    fn category(
-        &self,
-        category: Category,
-        days: &[Day],
-        expected: &[Vec<Need>],
-        own: Own,
-    ) -> CategoryView {
+    fn category(&self, category: Category, days: &[Day], expected: &[Vec<Need>], own: Own) -> CategoryView {
         let Own { seconds, rows, findings, stopped } = own;
         let mut counts: HashMap<Day, i64> = HashMap::new();
         for row in &rows {
