@@ -132,7 +132,7 @@ fn purpose(facts: &Facts) -> Value {
         "recipient_third_parties": (0..content.recipients.len()).map(recipient_id).collect::<Vec<_>>(),
         "withdrawal_method": {
             "@type": control,
-            "description": "on the page of your choices in Daylight, in one step, without giving reasons",
+            "description": terms::withdrawal_words(content.legal_basis, content.choice_mode),
         },
         "privacy_rights": terms::rights(content.legal_basis, facts.jurisdiction),
     });

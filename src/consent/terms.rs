@@ -105,6 +105,16 @@ pub fn withdrawal(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'stat
     }
 }
 
+/// The same in words.
+pub fn withdrawal_words(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'static str {
+    match withdrawal(basis, mode) {
+        "dpv:ObjectingToProcess" => {
+            "an objection on the page of your choices in Daylight, which the employer must answer"
+        }
+        _ => "on the page of your choices in Daylight, in one step, without giving reasons",
+    }
+}
+
 /// Articles of the GDPR that give the person a right here; none where the GDPR doesn't apply.
 pub fn rights(basis: Option<LegalBasis>, jurisdiction: &str) -> Vec<&'static str> {
     if Jurisdiction::find(jurisdiction).is_none_or(|law| law.data_law != "GDPR") {
