@@ -7,6 +7,7 @@ pub mod activitywatch;
 pub mod agent;
 mod client;
 pub mod content;
+pub mod dashboard;
 pub mod database;
 pub mod declaration;
 pub mod logs;
