@@ -19,12 +19,14 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Random, Time};
 use crate::collection::Intake;
+use crate::collection::model::Refusal;
 use crate::config::Config;
+use crate::consent::Consent;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, identity, ledger, notices, outbox, register, site};
+use crate::{audit, collection, consent, identity, ledger, notices, outbox, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -37,6 +39,7 @@ pub struct AppState {
     pub random: Random,
     pub intake: Intake,
     pub ledger: Ledger,
+    pub consent: Consent,
     pub passwords: identity::Passwords,
 }
 
@@ -44,8 +47,9 @@ impl AppState {
     pub fn new(config: Config, db: PgPool, clock: Clock, random: Random) -> Self {
         let intake = Intake::start(db.clone(), clock.clone(), random.clone(), config.time_zone.clone());
         let ledger = Ledger::new(db.clone(), &config, clock.clone(), random.clone());
+        let consent = Consent::new(db.clone(), &config, clock.clone(), random.clone());
         let passwords = identity::Passwords::new(random.clone());
-        AppState { config: Arc::new(config), db, clock, random, intake, ledger, passwords }
+        AppState { config: Arc::new(config), db, clock, random, intake, ledger, consent, passwords }
     }
 }
 
@@ -57,6 +61,7 @@ fn all_routes() -> Routes {
         .merge(register::routes())
         .merge(collection::routes())
         .merge(notices::routes())
+        .merge(consent::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -72,6 +77,21 @@ pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
 /// `None` without one.
 pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) -> Result<Option<Time>> {
     Ok(notices::store::find_told_since(db, processing, since).await?)
+}
+
+/// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
+pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
+    consent::refusals(db, people).await
+}
+
+/// Newest policy revision of each of these agents.
+pub async fn policy_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
+    consent::newest_revisions(db, agents).await
+}
+
+/// The key that agents are given at enrolment, to know their policies by.
+pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
+    consent::policy_key(state)
 }
 
 /// Every route with who may use it; the access test compares it with its own table.

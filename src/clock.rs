@@ -201,6 +201,11 @@ impl Random {
         uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes::<10>()).into_uuid()
     }
 
+    /// A UUID version 4: an id that tells nothing, not even when it was made.
+    pub fn opaque_id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+
     /// 256 bits as base64url without padding: one-time links, session and agent tokens.
     pub fn token(&self) -> String {
         use base64::Engine;

@@ -58,7 +58,7 @@ enum Command {
         #[arg(long, value_name = "NAME:CATEGORY,…=COMMAND")]
         watcher: Vec<Watcher>,
     },
-    /// Check an export of the log, or a proof file, offline; exit 0 holds, 1 violated, 2 unreadable
+    /// Check an export of the log, a proof file or a receipt, offline; exit 0 holds, 1 violated, 2 unreadable
     Verify {
         /// The file that /log/export gives
         export: Option<PathBuf>,
@@ -74,6 +74,9 @@ enum Command {
         /// The document that the proof's entry commits to, as JSON
         #[arg(long)]
         document: Option<PathBuf>,
+        /// A .receipt.json file of a decision of yours; may be given several times
+        #[arg(long)]
+        receipt: Vec<PathBuf>,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,
@@ -150,8 +153,9 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { export, policy, since, proof, document, json } => {
-            Ok(Verification { export, policy, since, proofs: proof, document, json }.run())
+        Command::Verify { export, policy, since, proof, document, receipt, json } => {
+            let (proofs, receipts) = (proof, receipt);
+            Ok(Verification { export, policy, since, proofs, document, receipts, json }.run())
         }
         Command::Witness { name, logs, state, listen } => {
             let logs = logs.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();

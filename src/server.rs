@@ -14,7 +14,7 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, database, demo, identity, ledger, notices, outbox, register};
+use crate::{collection, consent, database, demo, identity, ledger, notices, outbox, register};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,7 @@ async fn open_state(config: Config, options: PgConnectOptions) -> Result<AppStat
     }
     ledger::policy::witnesses(&config)?;
     let state = AppState::new(config, pool, Clock::system(), Random::system());
+    state.consent.secrets()?;
     identity::mark_installation(&state).await?;
     register::enter_backlog(&state).await?;
     Ok(state)
@@ -272,6 +273,8 @@ async fn run(
         tokio::spawn(outbox::run(state.clone())),
         tokio::spawn(collection::keep_house(state.clone())),
         tokio::spawn(notices::keep_house(state.clone())),
+        tokio::spawn(consent::keep_fresh(state.clone())),
+        tokio::spawn(consent::keep_house(state.clone())),
         tokio::spawn(ledger::keep(state.clone())),
     ];
     let router = app::router(state.clone());

@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::database;
 use crate::error::Result;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
-use crate::{collection, register};
+use crate::{collection, consent, register};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -60,7 +60,8 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
     info(title = "Daylight", description = "What agents send, and what signed-in people read. Errors are RFC 9457."),
     paths(collection::api::enrol, collection::api::report, collection::pages::all_json,
         collection::commitment::openings, register::api::list,
-        register::api::categories),
+        register::api::categories, consent::api::decision, consent::api::agent_policy,
+        consent::api::confirm, consent::api::policy_key),
     modifiers(&Schemes)
 )]
 struct Description;
@@ -71,7 +72,8 @@ impl utoipa::Modify for Schemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        components.add_security_scheme("agent_token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("agent_token", SecurityScheme::Http(bearer.clone()));
+        components.add_security_scheme("system_token", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-daylight"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }

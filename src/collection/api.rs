@@ -16,7 +16,7 @@ use super::actions;
 use super::intake::Receipt;
 use super::report::{CollectionReport, MAX_BODY, MAX_EXPANDED, ParsedReport, Source};
 use super::strict;
-use crate::app::AppState;
+use crate::app::{self, AppState};
 use crate::error::{Error, Problem, Result};
 
 #[derive(Deserialize, ToSchema)]
@@ -36,8 +36,11 @@ pub struct EnrolResponse {
     agent_id: Uuid,
     device_id: Uuid,
     kid: String,
-    /// Bearer token for reports. Shown once.
+    /// Bearer token for reports and policies. Shown once.
     token: String,
+    /// The key that signs this agent's policies.
+    #[schema(value_type = Object)]
+    policy_key: serde_json::Value,
 }
 
 /// Enrol an agent
@@ -55,6 +58,7 @@ pub async fn enrol(State(state): State<AppState>, headers: HeaderMap, body: Byte
         device_id: enrolled.device_id,
         kid: enrolled.kid,
         token: enrolled.token,
+        policy_key: serde_json::to_value(app::policy_key(&state)?).map_err(anyhow::Error::new)?,
     };
     Ok((StatusCode::CREATED, Json(response)).into_response())
 }

@@ -1,7 +1,7 @@
 //! The one writer of reports: it takes whatever waits and writes it in one transaction, so that a flood of
 //! small reports costs few commits. Answers wait for the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::batch::{Batch, Person};
+use super::batch::{Batch, Known, Person};
 use super::chain::{Chains, Verdict};
 use super::model::Audience;
+use super::model::refusal::Refusals;
 use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
 use super::store::{commitments, intake as store};
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
-use crate::{ledger, register};
+use crate::{app, ledger, register};
 
 /// Reports that one transaction takes at most.
 const BATCH: usize = 256;
@@ -48,7 +49,7 @@ pub struct Receipt {
     pub log_index: Option<u64>,
     /// The log's newest signed checkpoint (C2SP tlog-checkpoint); null before the first.
     pub tree_head: Option<String>,
-    /// Newest policy revision; 0 until this server hands out policies.
+    /// Newest policy revision that this agent was told; 0 before its first.
     pub policy_revision: u64,
 }
 
@@ -152,8 +153,13 @@ impl Writer {
         let people = self.people(&mut tx, jobs).await?;
         let declarations = register::list_declarations(&mut tx).await?;
         let places = self.places(&mut tx, jobs).await?;
+        let revisions = self.policy_revisions(&mut tx, jobs).await?;
         let tree_head = ledger::newest_checkpoint(&mut tx).await?;
-        let mut batch = Batch::new(&self.random, now, &declarations);
+        let devices: Vec<Uuid> = jobs.iter().map(|j| j.parsed.report.device_id).collect();
+        let shared: HashSet<Uuid> =
+            store::list_shared_devices(&mut tx, &devices).await?.into_iter().collect();
+        let known = Known { declarations: &declarations, shared_devices: &shared };
+        let mut batch = Batch::new(&self.random, now, known);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             let report = &job.parsed.report;
@@ -186,7 +192,7 @@ impl Writer {
                 skewed,
                 log_index: places.get(&report.agent_id).map(|place| *place as u64),
                 tree_head: tree_head.clone(),
-                policy_revision: 0,
+                policy_revision: revisions.get(&report.agent_id).map_or(0, |revision| *revision as u64),
             }));
         }
         batch.write(&mut tx, today).await?;
@@ -205,15 +211,25 @@ impl Writer {
         Ok(commitments::list_places(db, &agents).await?.into_iter().collect())
     }
 
+    async fn policy_revisions(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<HashMap<Uuid, i64>> {
+        let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
+        let agents: Vec<Uuid> = agents.into_iter().collect();
+        Ok(app::policy_revisions(db, &agents).await?.into_iter().collect())
+    }
+
     async fn people(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<People> {
         let devices: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.device_id).collect();
         let mut people = People::default();
-        for row in store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await? {
+        let rows = store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await?;
+        let ids: BTreeSet<Uuid> = rows.iter().map(|row| row.person_id).collect();
+        let refusals = Refusals::by_person(app::refusals(db, &ids.into_iter().collect::<Vec<_>>()).await?);
+        for row in rows {
             let zone = row.time_zone.and_then(|z| TimeZone::get(&z).ok());
             let person = Person {
                 id: row.person_id,
                 zone: zone.unwrap_or_else(|| self.time_zone.clone()),
                 audience: Audience { department: row.department_id, jurisdiction: row.jurisdiction },
+                refusals: refusals.get(&row.person_id).cloned().unwrap_or_default(),
             };
             people.0.entry(row.device_id).or_default().push((row.from, row.to, person));
         }

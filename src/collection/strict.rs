@@ -1,19 +1,17 @@
 //! JSON read strictly: each key once, no field that the type doesn't have, and messages that name the place
 //! and what may stand there without repeating what was sent.
 
-use std::fmt;
-
 use axum::http::StatusCode;
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::ledger::proof::strict;
 
 /// Parses JSON and refuses what two parsers could read differently: keys that occur twice.
 pub fn read_strict(body: &[u8]) -> Result<Value> {
     let refused = |detail: String| Error::Rejected(StatusCode::BAD_REQUEST, detail.into());
-    serde_json::from_slice::<Strict>(body).map(|s| s.0).map_err(|e| {
+    strict::parse(body).map_err(|e| {
         let what = if e.is_data() { "a key occurs twice" } else { "this is not JSON" };
         refused(format!("{what}, at line {} column {}", e.line(), e.column()))
     })
@@ -81,56 +79,6 @@ fn expected(name: &str) -> Option<&'static str> {
         "software" => "name/version in lower case",
         _ => return None,
     })
-}
-
-/// JSON whose objects hold each key once.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct StrictVisitor;
-        impl<'de> Visitor<'de> for StrictVisitor {
-            type Value = Strict;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-            fn visit_bool<E>(self, v: bool) -> Result<Strict, E> {
-                Ok(Strict(v.into()))
-            }
-            fn visit_i64<E>(self, v: i64) -> Result<Strict, E> {
-                Ok(Strict(v.into()))
-            }
-            fn visit_u64<E>(self, v: u64) -> Result<Strict, E> {
-                Ok(Strict(v.into()))
-            }
-            fn visit_f64<E>(self, v: f64) -> Result<Strict, E> {
-                Ok(Strict(v.into()))
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Strict, E> {
-                Ok(Strict(v.into()))
-            }
-            fn visit_unit<E>(self) -> Result<Strict, E> {
-                Ok(Strict(Value::Null))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strict, A::Error> {
-                let mut list = Vec::new();
-                while let Some(Strict(v)) = seq.next_element()? {
-                    list.push(v);
-                }
-                Ok(Strict(Value::Array(list)))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
-                let mut object = Map::new();
-                while let Some((key, Strict(v))) = map.next_entry::<String, Strict>()? {
-                    if object.insert(key, v).is_some() {
-                        return Err(serde::de::Error::custom("a key occurs twice"));
-                    }
-                }
-                Ok(Strict(Value::Object(object)))
-            }
-        }
-        d.deserialize_any(StrictVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,63 @@
-//! What people decide about the processing of their data, and what follows from it.
+//! What people decide about each processing, how that reaches whoever collects, and what they hold as proof.
 //!
-//! [`bundle`] is the signed policy that tells an agent what it may collect; the server writes it and the
-//! agent reads it with the same code.
+//! A decision is a row that nobody may rewrite, and a salted commitment in the log ([`actions`]). What is
+//! allowed follows from the register, the notices in force and the decisions ([`model`]); every instance keeps
+//! it in memory ([`Consent`]), hears of changes from the database, and denies what it doesn't know for sure. Agents
+//! are told by signed bundles ([`bundle`]), other systems ask by pseudonym. A person's choices are theirs: others
+//! learn numbers of many, and whoever answers an objection learns what it says.
 
+pub mod actions;
+pub mod api;
 pub mod bundle;
+pub mod cases;
+mod feed;
+mod live;
+pub mod model;
+mod policy;
+pub mod pseudonym;
+pub mod receipt;
+pub mod record;
+mod refusals;
+pub mod rules;
+mod secrets;
+mod snapshot;
+pub mod store;
+mod tell;
+mod terms;
+pub mod text;
+
+use std::time::Duration;
+
+pub use bundle::PolicyKey;
+pub use feed::keep_fresh;
+pub use live::{Consent, FRESH_FOR, Use};
+pub use policy::{newest_revisions, policy_key};
+pub use refusals::refusals;
+pub use rules::Audience;
+
+use crate::app::AppState;
+use crate::web::{Access, Routes};
+
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/decision", Access::Token, api::decision)
+        .get("/api/v1/policy-key", Access::Public, api::policy_key)
+        .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
+        .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)
+}
+
+/// Between looks at what has run out.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Enters what has run out, as long as the pool is open.
+pub async fn keep_house(state: AppState) {
+    while !state.db.is_closed() {
+        if let Err(error) = actions::enter_lapsed(&state).await {
+            tracing::warn!(%error, "what has run out could not be entered; tried again soon");
+        }
+        tokio::select! {
+            () = state.db.close_event() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}

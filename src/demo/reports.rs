@@ -46,7 +46,8 @@ pub async fn enrol_everybody(state: &AppState, staff: &Staff) -> Result<()> {
         let secret = collection::create_enrolment(state, None, &device(&worker.name, &worker.email)).await?;
         let public = URL_SAFE_NO_PAD.encode(key(&worker.email).verifying_key().as_bytes());
         let enrolled = collection::enrol(state, &secret, &public, &software).await?;
-        collection::assign(state, None, enrolled.device_id, worker.id).await?;
+        let assignment = collection::assign(state, None, enrolled.device_id, worker.id).await?;
+        collection::confirm_device(state, worker.id, assignment).await?;
         // The first report: nothing yet, so that each chain has a head to go on from.
         let boot = state.random.uuid(begin);
         let agent =

@@ -9,7 +9,7 @@ use super::proof::Fault;
 use super::proof::note::Note;
 use super::proof::policy::Policy;
 use super::proof::tlog_proof::TlogProof;
-use super::proof::verify::{Against, Report, verify_export, verify_proof};
+use super::proof::verify::{Against, Report, verify_export, verify_proof, verify_receipt};
 
 /// The files to check, and what to check them against.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct Verification {
     pub since: Vec<PathBuf>,
     pub proofs: Vec<PathBuf>,
     pub document: Option<PathBuf>,
+    pub receipts: Vec<PathBuf>,
     pub json: bool,
 }
 
@@ -45,6 +46,9 @@ impl Verification {
 
     fn reports(&self) -> Result<Vec<Report>, String> {
         let policy: Option<Policy> = self.policy.as_deref().map(parsed).transpose()?;
+        if !self.receipts.is_empty() {
+            return self.receipt_reports(policy.as_ref());
+        }
         let proofs = self.proofs.iter().map(|p| parsed(p)).collect::<Result<Vec<TlogProof>, _>>()?;
         let since = self.since.iter().map(|p| parsed(p)).collect::<Result<Vec<Note>, _>>()?;
         if let Some(path) = &self.export {
@@ -58,7 +62,7 @@ impl Verification {
         }
         let policy = policy.ok_or("without an export, a --proof needs a --policy: whose signatures count")?;
         if proofs.is_empty() {
-            return Err("give an export, or a --proof".into());
+            return Err("give an export, a --proof or a --receipt".into());
         }
         if !since.is_empty() {
             return Err("--since needs an export: a proof file alone can't show what came before".into());
@@ -73,6 +77,18 @@ impl Verification {
             verify_proof(proof, &policy, document.as_ref()).map_err(|e| named(path, e))
         };
         proofs.iter().zip(&self.proofs).map(check).collect()
+    }
+
+    fn receipt_reports(&self, policy: Option<&Policy>) -> Result<Vec<Report>, String> {
+        let others = self.export.is_some() || self.document.is_some();
+        if others || !self.proofs.is_empty() || !self.since.is_empty() {
+            return Err("a --receipt is checked by itself, with or without a --policy".into());
+        }
+        let check = |path: &PathBuf| {
+            let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            verify_receipt(&bytes, policy).map_err(|e| named(path, e))
+        };
+        self.receipts.iter().map(check).collect()
     }
 }
 

@@ -9,7 +9,7 @@
 mod api;
 pub mod command;
 mod export;
-mod files;
+pub mod files;
 pub mod keys;
 mod pages;
 pub mod policy;

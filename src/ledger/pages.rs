@@ -55,6 +55,9 @@ fn words(leaf: &Leaf) -> String {
         Leaf::Pause(_) => "A declared processing was paused".into(),
         Leaf::Resume(_) => "A declared processing was resumed".into(),
         Leaf::Report { day, .. } => format!("Commitment to the agents' reports up to {day}"),
+        Leaf::Consent { .. } => {
+            "Commitment to one person’s decision; it tells neither whose nor which".into()
+        }
         Leaf::Log { .. } => "This log began again after a restore".into(),
     }
 }
@@ -64,7 +67,7 @@ fn link(leaf: &Leaf) -> Option<String> {
         Leaf::Notice { notice, .. } => Some(format!("/board/{notice}")),
         Leaf::Register { processing, .. } => Some(format!("/register/{processing}")),
         Leaf::Pause(pause) | Leaf::Resume(pause) => Some(format!("/register/{}", pause.processing)),
-        Leaf::Key(_) | Leaf::Report { .. } | Leaf::Log { .. } => None,
+        Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod bands;
 mod board;
 mod checks;
 mod compare;
+mod coverage;
 mod desk;
 pub mod diff;
 #[cfg(test)]
@@ -35,14 +36,18 @@ mod review;
 mod show;
 mod signs;
 pub mod store;
+mod told;
 mod version;
 
 use std::time::Duration;
 
+pub use coverage::{Coverage, list_coverage};
 pub use documents::documents;
 pub use life::{State, Step};
 pub use list::count_unread;
 pub use model::{ChangeClass, Covered, CoveredField, Number, Text, Version};
+pub use reader::choose_language;
+pub use told::{Told, find_told};
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;

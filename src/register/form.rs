@@ -108,6 +108,9 @@ fn read_rest(submitted: &Submitted, content: &mut ProcessingContent, errors: &mu
 fn read_choice(submitted: &Submitted, content: &mut ProcessingContent, errors: &mut FieldErrors) {
     content.choice_mode = chosen(submitted, "choice_mode", ChoiceMode::parse, errors);
     content.objection_contact = owned(submitted, "objection_contact");
+    content.consent_validity = owned(submitted, "consent_validity").map(|v| v.to_uppercase());
+    content.refusal_effect = owned(submitted, "refusal_effect");
+    content.after_withdrawal = owned(submitted, "after_withdrawal");
     let mandatory = Mandatory {
         citation: submitted.text("mandatory_citation").into(),
         contact: submitted.text("mandatory_contact").into(),
@@ -181,6 +184,9 @@ pub fn fill(content: &ProcessingContent, revision: i32) -> Submitted {
         ("notice_given_on", day(&content.notice_given_on)),
         ("choice_mode", content.choice_mode.map_or("", |v| v.id()).into()),
         ("objection_contact", text(&content.objection_contact)),
+        ("consent_validity", text(&content.consent_validity)),
+        ("refusal_effect", text(&content.refusal_effect)),
+        ("after_withdrawal", text(&content.after_withdrawal)),
         ("mandatory_citation", mandatory.citation),
         ("mandatory_contact", mandatory.contact),
         ("mandatory_review_date", day(&mandatory.review_date)),
@@ -259,6 +265,9 @@ mod tests {
         content.frequency = Some(Frequency::Periodic { every: "PT10M".into() });
         content.max_per_day = Some(144);
         content.departments = vec![uuid::Uuid::from_u128(3)];
+        content.consent_validity = Some("P1Y".into());
+        content.refusal_effect = Some("None.".into());
+        content.after_withdrawal = Some("Deleted within 30 days.".into());
         content.mandatory = Some(Mandatory {
             citation: "A law".into(),
             contact: "hr@example.com".into(),

@@ -125,6 +125,16 @@ pub struct ProcessingContent {
     pub mandatory: Option<Mandatory>,
     #[serde(default)]
     pub objection_contact: Option<String>,
+    /// How long a yes counts, as an ISO 8601 duration; without one until it is taken back. Left out of the JSON
+    /// where nothing is said, as the two after it, so that older declarations keep their hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent_validity: Option<String>,
+    /// What saying no leads to, and what it doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal_effect: Option<String>,
+    /// What happens to what was collected before a no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_withdrawal: Option<String>,
     #[serde(default)]
     pub emotion_exception: Option<EmotionException>,
     /// When workers were told, where the law sets a time between that and activation.
@@ -163,6 +173,9 @@ impl ProcessingContent {
             choice_mode: None,
             mandatory: None,
             objection_contact: None,
+            consent_validity: None,
+            refusal_effect: None,
+            after_withdrawal: None,
             emotion_exception: None,
             notice_given_on: None,
             jurisdictions: Vec::new(),

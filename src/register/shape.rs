@@ -19,6 +19,8 @@ pub fn check_shape(content: &ProcessingContent, errors: &mut FieldErrors) {
         ("necessity", &content.necessity),
         ("transfer_safeguard", content.transfer_safeguard.as_deref().unwrap_or("")),
         ("objection_contact", content.objection_contact.as_deref().unwrap_or("")),
+        ("refusal_effect", content.refusal_effect.as_deref().unwrap_or("")),
+        ("after_withdrawal", content.after_withdrawal.as_deref().unwrap_or("")),
     ] {
         if text.chars().count() > TEXT_LIMIT {
             errors.add(field, format!("Use at most {TEXT_LIMIT} characters."));
@@ -38,6 +40,12 @@ pub fn check_shape(content: &ProcessingContent, errors: &mut FieldErrors) {
     }
     if !content.retention.is_empty() && !is_duration(&content.retention) {
         errors.add("retention", "Write the time as an ISO 8601 duration, such as P90D, P6M or P1Y.");
+    }
+    if content.consent_validity.as_deref().is_some_and(|v| !is_positive_duration(v)) {
+        errors.add(
+            "consent_validity",
+            "Write the time as an ISO 8601 duration, such as P1Y, or leave it empty.",
+        );
     }
     for (field, url) in
         [("dpia_url", &content.dpia_url), ("works_agreement_url", &content.works_agreement_url)]

@@ -142,6 +142,17 @@ fn choice(c: &ProcessingContent) -> Vec<Fact> {
             mandatory.review_date.map(times::day).unwrap_or_default(),
         ),
         fact("objection_contact", "How to object", c.objection_contact.as_deref().unwrap_or("")),
+        fact(
+            "consent_validity",
+            "A yes counts for",
+            c.consent_validity.as_deref().map(times::duration).unwrap_or_default(),
+        ),
+        fact("refusal_effect", "What a no leads to", c.refusal_effect.as_deref().unwrap_or("")),
+        fact(
+            "after_withdrawal",
+            "What was collected before a no",
+            c.after_withdrawal.as_deref().unwrap_or(""),
+        ),
     ]
 }
 

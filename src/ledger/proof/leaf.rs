@@ -94,6 +94,10 @@ pub enum Leaf {
         day: String,
         root: Hash,
     },
+    /// A commitment to what one person decided about one processing (`proof::consent`).
+    Consent {
+        commitment: Hash,
+    },
     /// Leaf 0 of a log that began again after a restore.
     Log {
         origin: String,
@@ -157,7 +161,7 @@ impl Leaf {
         match self {
             Leaf::Notice { content, .. } | Leaf::Register { content, .. } => Some(*content),
             Leaf::Pause(pause) | Leaf::Resume(pause) => Some(pause.content),
-            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Log { .. } => None,
+            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
         }
     }
 
@@ -167,12 +171,12 @@ impl Leaf {
             Leaf::Notice { notice, previous, .. } => Some((*notice, *previous)),
             Leaf::Register { processing, previous, .. } => Some((*processing, *previous)),
             Leaf::Pause(pause) | Leaf::Resume(pause) => Some((pause.processing, pause.previous)),
-            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Log { .. } => None,
+            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
         }
     }
 }
 
-const KNOWN: [&str; 7] = ["key", "notice", "register", "pause", "resume", "report", "log"];
+const KNOWN: [&str; 8] = ["key", "notice", "register", "pause", "resume", "report", "consent", "log"];
 
 /// Parses JSON that is its own RFC 8785 form, with integers below 2^53 and no other numbers.
 pub fn canonical(bytes: &[u8]) -> Result<Value, Fault> {
@@ -189,7 +193,7 @@ pub fn canonical(bytes: &[u8]) -> Result<Value, Fault> {
     }
 }
 
-fn has_plain_numbers(value: &Value) -> bool {
+pub(super) fn has_plain_numbers(value: &Value) -> bool {
     match value {
         Value::Number(n) => {
             n.as_i64().map(i64::unsigned_abs).or(n.as_u64()).is_some_and(|n| n <= MAX_INTEGER)
@@ -283,6 +287,20 @@ mod tests {
             Ok(None),
             "a later version is left to later verifiers"
         );
+    }
+
+    #[test]
+    fn a_consent_leaf_holds_a_commitment_and_nothing_else() {
+        let leaf = Leaf::Consent { commitment: Hash::of(b"x") };
+        let text = String::from_utf8(leaf.to_bytes().unwrap()).unwrap();
+        assert_eq!(text, format!(r#"{{"commitment":"{}","t":"consent","v":1}}"#, Hash::of(b"x")));
+        assert_eq!(Leaf::from_bytes(text.as_bytes()), Ok(Some(leaf.clone())));
+        assert!(leaf.content().is_none() && leaf.chain().is_none());
+        let more = text.replace(r#","t""#, r#","state":"given","t""#);
+        let long = text.replace(r#"","t""#, r#"A","t""#);
+        for wrong in [more, long] {
+            assert!(Leaf::from_bytes(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,10 +5,13 @@
 //! `tlog-proof` and `tlog-policy`.
 
 pub mod checkpoint;
+pub mod consent;
 pub mod export;
 pub mod leaf;
 pub mod note;
 pub mod policy;
+pub mod receipt;
+pub mod strict;
 pub mod tlog_proof;
 pub mod tree;
 pub mod verify;

@@ -44,7 +44,7 @@ pub async fn ask(state: &AppState, viewer: &Viewer, notice: Uuid, question: Ques
     }
     errors.into_result()?;
     // Neither the id nor what is stored tells more than the day.
-    let id = uuid::Builder::from_random_bytes(state.random.bytes()).into_uuid();
+    let id = state.random.opaque_id();
     let mut tx = state.db.begin().await?;
     let heads = reading::list_heads(&mut tx, Some(notice)).await?;
     if !heads.iter().any(|h| h.version_id == question.version) {

@@ -1,5 +1,6 @@
 //! SQL of notices: reading versions here, writing drafts and versions beside it.
 
+pub(super) mod coverage;
 mod drafts;
 pub(super) mod questions;
 pub(super) mod reach;

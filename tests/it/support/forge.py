@@ -94,6 +94,9 @@ class Log:
             day = f"2026-{index // 28 % 12 + 1:02}-{index % 28 + 1:02}"
             root = base64url(hashlib.sha256(f"heads {index}".encode()).digest())
             return self.leaves.append(canonical({"v": 1, "t": "report", "day": day, "root": root}))
+        if index % 16 == 15:
+            commitment = base64url(hashlib.sha256(f"decision {index}".encode()).digest())
+            return self.leaves.append(canonical({"v": 1, "t": "consent", "commitment": commitment}))
         # A type that is still to come, with whatever JSON can hold.
         title = f"Für ein Büro ohne Wanzen \u2028\"{index}\"\\ \u000f\n\t \U0001f600"
         later = {"v": 1, "t": "petition", "title": title, "\U0001f600": None, "ﬀ": [True, {}, [], -index]}

@@ -6,6 +6,7 @@
 pub mod activitywatch;
 pub mod agent;
 mod client;
+pub mod consent;
 pub mod content;
 pub mod dashboard;
 pub mod database;
@@ -13,6 +14,7 @@ pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod python;
+pub mod receipts;
 pub mod smtp;
 pub mod transparency;
 
@@ -131,6 +133,11 @@ impl TestApp {
     /// Somebody who isn't signed in; once they sign in, they keep the cookie like a browser.
     pub fn visitor(&self) -> Actor {
         Actor::new(self.router.clone(), None, None)
+    }
+
+    /// A visitor of another instance of this server.
+    pub fn on(&self, state: AppState) -> Actor {
+        Actor::new(app::router(state), None, None)
     }
 
     /// How many rows `select count(*) from …` finds.

@@ -295,7 +295,7 @@ def replaced(index, old, new, count=1):
     return change
 
 
-LAST_PETITION, LAST_REPORT = 39, 35
+LAST_PETITION, LAST_REPORT, LAST_CONSENT = 39, 35, 31
 
 
 def not_canonical(folder):
@@ -358,6 +358,20 @@ def wrong_members(folder):
     }
     for name, (about, changes) in cases.items():
         resigned(folder, f"members-{name}.export", about, member(LAST_REPORT, **changes), LAST_REPORT)
+    commitment = "A" * 43
+    consents = {
+        "missing": ("a consent leaf without its commitment", {"commitment": "-"}),
+        "state": ("a consent leaf that says what was decided", {"state": "refused"}),
+        "person": ("a consent leaf that says whose it is", {"person_ref": "x"}),
+        "short": ("a commitment that is a byte too short", {"commitment": commitment[:-1]}),
+        "long": ("a commitment that is a byte too long", {"commitment": commitment + "A"}),
+        "last-bits": ("a commitment in another form than its one right one", {"commitment": commitment[:-1] + "B"}),
+        "null": ("a commitment that is null", {"commitment": None}),
+    }
+    for name, (about, changes) in consents.items():
+        resigned(folder, f"consent-{name}.export", about, member(LAST_CONSENT, **changes), LAST_CONSENT)
+    resigned(folder, "consent-other.export", "another commitment, signed: nobody but its holder could tell",
+             member(LAST_CONSENT, commitment=commitment), None, exit=0)
     resigned(folder, "members-unknown-type.export", "a type that is still to come",
              member(LAST_REPORT, t="weather"), None, ["not checked by this version"], exit=0)
     resigned(folder, "members-later-version.export", "a version that is still to come",

@@ -124,7 +124,7 @@ fn people(n: usize) -> String {
 }
 
 /// Seconds since 1970 as RFC 3339.
-fn utc(seconds: u64) -> String {
+pub fn utc(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
     time.map_or_else(|| format!("second {seconds}"), |t| t.to_string())
 }

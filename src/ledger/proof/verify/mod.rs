@@ -5,13 +5,15 @@
 
 mod entries;
 mod keys;
+mod receipt;
 mod report;
 mod single;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
 
-pub use report::{Finding, Outcome, Report};
+pub use receipt::verify_receipt;
+pub use report::{Finding, Outcome, Report, Statement};
 pub use single::verify_proof;
 
 use self::entries::Entries;

@@ -23,11 +23,28 @@ pub struct Finding {
     pub leaf: Option<u64>,
 }
 
+/// Sentences, and what they are worth.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// Whether the log's key is one that the reader's own policy names.
+    pub is_vouched: bool,
+    pub sentences: Vec<String>,
+}
+
+impl Statement {
+    fn is_empty(&self) -> bool {
+        self.sentences.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub origin: String,
     pub size: u64,
     pub findings: Vec<Finding>,
+    /// What it amounts to, in sentences; of receipts only.
+    #[serde(skip_serializing_if = "Statement::is_empty")]
+    pub statement: Statement,
     /// What nobody can see from this.
     pub not_proven: Vec<&'static str>,
 }
@@ -96,6 +113,14 @@ impl fmt::Display for Report {
         }
         let verdict = if self.is_violated() { "VIOLATED: see above." } else { "Everything checked holds." };
         writeln!(f, "\n{verdict}")?;
+        if !self.statement.is_empty() {
+            let heading = match self.statement.is_vouched {
+                true => "This proves:",
+                false => "This is what the file says, and nobody whose key you gave vouches for it:",
+            };
+            writeln!(f, "\n{heading}")?;
+            self.statement.sentences.iter().try_for_each(|words| writeln!(f, "- {words}"))?;
+        }
         if !self.not_proven.is_empty() {
             writeln!(f, "\nThis doesn't prove:")?;
             self.not_proven.iter().try_for_each(|words| writeln!(f, "- {words}"))?;

@@ -62,9 +62,7 @@ pub fn judge(
         }
     };
     let hash = leaf_hash(bytes);
-    if root_of_inclusion(proof.index, checkpoint.size, hash, &proof.path) != Some(checkpoint.root) {
-        report.violated(PROOF, leaf, "the path doesn't lead from the entry to the root that was signed");
-    }
+    judge_path(proof, hash, &checkpoint, report);
     if let Some((_, hashes)) = known {
         if hashes.get(proof.index as usize) != Some(&hash) {
             report.violated(PROOF, leaf, "the log doesn't hold this entry at this place");
@@ -78,6 +76,28 @@ pub fn judge(
     judge_witnesses(policy, is_own, &proof.checkpoint, report);
     let words = format!("the entry stands in the log at index {}, among {}", proof.index, checkpoint.size);
     report.unless_violated(PROOF, words);
+}
+
+/// A proof without any policy: whether it fits the checkpoint that it carries, whoever signed that.
+pub fn judge_unsigned(proof: &TlogProof, report: &mut Report) {
+    let leaf = Some(proof.index);
+    match (&proof.extra, proof.checkpoint.text.parse::<Checkpoint>()) {
+        (Some(bytes), Ok(checkpoint)) => judge_path(proof, leaf_hash(bytes), &checkpoint, report),
+        (None, _) => report.violated(PROOF, leaf, "the file doesn't hold the entry (its line \"extra\")"),
+        (_, Err(fault)) => report.violated(PROOF, leaf, format!("its checkpoint: {fault}")),
+    }
+    report.unless_violated(PROOF, "its path leads from the entry to the root that its checkpoint names");
+    let words = "no policy was given (--policy): the log's key isn't checked against anything you trust, so that \
+                 whoever made this file may have made the log as well";
+    report.not_checked("signature", words);
+    report.not_checked("witnesses", "no policy was given (--policy)");
+}
+
+fn judge_path(proof: &TlogProof, hash: Hash, checkpoint: &Checkpoint, report: &mut Report) {
+    if root_of_inclusion(proof.index, checkpoint.size, hash, &proof.path) != Some(checkpoint.root) {
+        let words = "the path doesn't lead from the entry to the root that was signed";
+        report.violated(PROOF, Some(proof.index), words);
+    }
 }
 
 fn by_policy(proof: &TlogProof, policy: &Policy) -> Result<Checkpoint, String> {

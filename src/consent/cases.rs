@@ -1,0 +1,114 @@
+//! One person's choices, put together from the database: what is asked, what was decided, what holds.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::model::{self, Held, Question, Terms, Why, decide};
+use super::rules::{Audience, Rule};
+use super::store::decisions::{self, Decision, standing};
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::identity;
+use crate::notices::{self, Coverage};
+use crate::register::{self, ChoiceMode};
+
+/// One processing that is in force for somebody, and where they stand with it.
+pub struct Case {
+    pub rule: Rule,
+    pub mode: ChoiceMode,
+    /// The notice that tells of it; `None` where none in force does.
+    pub covering: Option<Coverage>,
+    pub told: Vec<Terms>,
+    /// Oldest first.
+    pub decisions: Vec<Decision>,
+    pub held: Option<Held>,
+    pub why: Why,
+}
+
+impl Case {
+    pub fn new(rule: Rule, audience: &Audience, decisions: Vec<Decision>, now: Time) -> Self {
+        let told = rule.told(audience, now);
+        let covering = rule.covering(audience, now).first().map(|c| (*c).clone());
+        let held = standing(&decisions);
+        let why = decide(rule.question(audience, &told), held, now);
+        Case { mode: rule.mode(audience), covering, told, decisions, held, why, rule }
+    }
+
+    pub fn question(&self) -> Question<'_> {
+        Question { mode: self.mode, may_object: model::may_object(self.rule.content()), told: &self.told }
+    }
+
+    pub fn processing(&self) -> Uuid {
+        self.rule.processing()
+    }
+
+    pub fn newest(&self) -> Option<&Decision> {
+        self.decisions.last()
+    }
+
+    /// Whether an answer is wanted: a choice that was never made, or that something else is asked of now.
+    pub fn is_open(&self, now: Time) -> bool {
+        let chooses = matches!(self.mode, ChoiceMode::OptIn | ChoiceMode::OptOut);
+        let answered = self.held.is_some_and(|h| self.told.contains(&h.terms));
+        let later = self.decisions.last().filter(|d| d.state == model::State::Deferred);
+        let waits = later.and_then(|d| d.until).is_some_and(|until| now < until);
+        let wanted = matches!(self.why, Why::NotAsked | Why::Changed | Why::Expired) || !answered;
+        chooses && wanted && !self.told.is_empty() && !waits
+    }
+}
+
+/// Everything that one person can choose, and what they ever chose.
+pub struct Cases {
+    pub audience: Audience,
+    /// In force for them now.
+    pub cases: Vec<Case>,
+    /// Decisions about what isn't in force for them any more, by processing.
+    pub former: Vec<Vec<Decision>>,
+}
+
+pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Cases> {
+    let audience = audience_of(db, person).await?;
+    let mut made: HashMap<Uuid, Vec<Decision>> = HashMap::new();
+    for decision in decisions::list(db, &[person], None).await? {
+        made.entry(decision.processing_id).or_default().push(decision);
+    }
+    let (coverage, _) = notices::list_coverage(db).await?;
+    let mut cases = Vec::new();
+    for declaration in register::declarations_in_force(db, now).await? {
+        let rule = Rule::new(declaration, &coverage);
+        if rule.applies_to(&audience) {
+            let decisions = made.remove(&rule.processing()).unwrap_or_default();
+            cases.push(Case::new(rule, &audience, decisions, now));
+        }
+    }
+    let mut former: Vec<Vec<Decision>> = made.into_values().collect();
+    former.sort_by_key(|list| list.last().map(|d| std::cmp::Reverse(d.at)));
+    Ok(Cases { audience, cases, former })
+}
+
+/// One of them; not found where it isn't in force for this person.
+pub async fn find(
+    db: &mut PgConnection,
+    person: Uuid,
+    processing: Uuid,
+    now: Time,
+) -> Result<(Audience, Case)> {
+    let audience = audience_of(db, person).await?;
+    let (coverage, _) = notices::list_coverage(db).await?;
+    let in_force = register::declarations_in_force(db, now).await?;
+    let declaration = in_force.into_iter().find(|d| d.processing_id == processing).ok_or(Error::NotFound)?;
+    let rule = Rule::new(declaration, &coverage);
+    if !rule.applies_to(&audience) {
+        return Err(Error::NotFound);
+    }
+    let decisions = decisions::list(db, &[person], Some(processing)).await?;
+    let case = Case::new(rule, &audience, decisions, now);
+    Ok((audience, case))
+}
+
+async fn audience_of(db: &mut PgConnection, person: Uuid) -> Result<Audience> {
+    let person = identity::find_person(db, person).await?.ok_or(Error::NotFound)?;
+    Ok(Audience { department: person.department_id, jurisdiction: person.jurisdiction })
+}

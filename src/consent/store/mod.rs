@@ -1,0 +1,6 @@
+//! SQL of choices.
+
+pub mod decisions;
+pub mod people;
+pub mod policy;
+pub mod systems;

@@ -1,0 +1,65 @@
+//! SQL of what is kept in memory of each person: where they are, and what counts of their decisions.
+
+use futures_util::Stream;
+use sqlx::{PgConnection, Result};
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::consent::rules::Audience;
+
+pub struct PersonRow {
+    pub id: Uuid,
+    pub department_id: Option<Uuid>,
+    pub jurisdiction: String,
+}
+
+/// Everybody active, or those among `only`; by id.
+pub fn stream_people<'a>(
+    db: &'a mut PgConnection,
+    only: Option<&'a [Uuid]>,
+) -> impl Stream<Item = Result<PersonRow>> + 'a {
+    sqlx::query_as!(
+        PersonRow,
+        "select id, department_id, jurisdiction from person
+         where deactivated_at is null and ($1::uuid[] is null or id = any ($1)) order by id",
+        only,
+    )
+    .fetch(db)
+}
+
+pub struct HeldRow {
+    pub person_id: Uuid,
+    pub processing_id: Uuid,
+    pub state: String,
+    pub notice_id: Uuid,
+    pub major: i32,
+    pub content_sha256: Vec<u8>,
+    pub until: Option<Time>,
+}
+
+/// What counts of everybody's decisions, or of those of `only`: the newest about each processing that isn't
+/// "later"; by person.
+pub fn stream_held<'a>(
+    db: &'a mut PgConnection,
+    only: Option<&'a [Uuid]>,
+) -> impl Stream<Item = Result<HeldRow>> + 'a {
+    sqlx::query_as!(
+        HeldRow,
+        r#"select distinct on (person_id, processing_id) person_id, processing_id, state, notice_id, major,
+                  content_sha256, until
+           from consent_decision
+           where state <> 'deferred' and ($1::uuid[] is null or person_id = any ($1))
+           order by person_id, processing_id, number desc"#,
+        only,
+    )
+    .fetch(db)
+}
+
+/// Where these people are, active or not.
+pub async fn list_audiences(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<(Uuid, Audience)>> {
+    let rows = sqlx::query!("select id, department_id, jurisdiction from person where id = any ($1)", people);
+    let rows = rows.fetch_all(db).await?.into_iter();
+    Ok(rows
+        .map(|row| (row.id, Audience { department: row.department_id, jurisdiction: row.jurisdiction }))
+        .collect())
+}

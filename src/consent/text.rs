@@ -1,0 +1,165 @@
+//! The words that stand beside a choice, as one document whose hash a decision keeps: what was asked, and what
+//! each answer leads to, exactly as it was read.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::model;
+use super::rules::{Audience, Rule};
+use crate::error::Result;
+use crate::ledger::document_hash;
+use crate::notices::{CoveredField, Told};
+use crate::register::{ChoiceMode, Jurisdiction, LegalBasis, ProcessingContent};
+use crate::web::times;
+
+/// The notice that told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeText {
+    pub notice: Uuid,
+    /// `major.minor`
+    pub version: String,
+    pub title: String,
+    /// BCP 47.
+    pub language: String,
+    /// Of the version's document, as hexadecimal digits.
+    pub content_sha256: String,
+}
+
+/// Everything that is said about one choice. What a page shows of it comes from here and from nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceText {
+    pub processing: Uuid,
+    /// Of the register.
+    pub revision: i32,
+    pub name: String,
+    pub mode: String,
+    pub question: String,
+    /// Why this is the mode here: a law that asks for more, or why nobody can refuse.
+    pub because: Vec<String>,
+    /// What saying no leads to, and what it doesn't.
+    pub refusing: Vec<String>,
+    /// What happens to what was collected already.
+    pub already_taken: Vec<String>,
+    /// How long a yes counts.
+    pub lasts: String,
+    pub notice: NoticeText,
+    pub facts: Vec<CoveredField>,
+}
+
+impl ChoiceText {
+    pub fn new(rule: &Rule, audience: &Audience, told: &Told, language: &str) -> Self {
+        let content = rule.content();
+        let mode = rule.mode(audience);
+        let covered = told.version.field_table.iter().flatten().find(|c| c.processing == rule.processing());
+        let text = told.version.text(language).or(told.version.texts.first());
+        ChoiceText {
+            processing: rule.processing(),
+            revision: rule.declaration.revision,
+            name: format!("{}, {}", content.category.name(), content.purpose.words()),
+            mode: mode.id().into(),
+            question: question(content, mode),
+            because: because(content, mode, audience),
+            refusing: refusing(content, mode),
+            already_taken: already_taken(content),
+            lasts: content.consent_validity.as_deref().map_or_else(
+                || "Until you change it.".into(),
+                |v| {
+                    format!(
+                        "A yes counts for {}; then you are asked again, and without an answer it is off.",
+                        times::duration(v)
+                    )
+                },
+            ),
+            notice: NoticeText {
+                notice: told.version.notice_id,
+                version: told.version.number.to_string(),
+                title: text.map(|t| t.title.clone()).unwrap_or_default(),
+                language: text.map(|t| t.language.clone()).unwrap_or_default(),
+                content_sha256: times::hex(&told.content_sha256),
+            },
+            facts: covered.map(|c| c.fields.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// SHA-256 of its canonical JSON.
+    pub fn sha256(&self) -> Result<[u8; 32]> {
+        Ok(document_hash(&self.document()?).map_err(anyhow::Error::new)?.0)
+    }
+
+    pub fn document(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(self).map_err(anyhow::Error::new)?)
+    }
+}
+
+fn question(content: &ProcessingContent, mode: ChoiceMode) -> String {
+    let what = format!("{} ({})", content.category.words(), content.source.name);
+    let purpose = content.purpose.words();
+    match mode {
+        ChoiceMode::OptIn => {
+            format!("May your employer record {what}, {purpose}? It is off until you say yes.")
+        }
+        ChoiceMode::OptOut => format!("Your employer records {what}, {purpose}. It is on until you say no."),
+        ChoiceMode::Objection => {
+            format!(
+                "Your employer records {what}, {purpose}. You can object, and say why: it stops until you have an answer."
+            )
+        }
+        ChoiceMode::Mandatory => format!("Your employer records {what}, {purpose}. You cannot refuse this."),
+    }
+}
+
+fn because(content: &ProcessingContent, mode: ChoiceMode, audience: &Audience) -> Vec<String> {
+    let mut list = Vec::new();
+    if Some(mode) != content.choice_mode {
+        list.push(match Jurisdiction::find(&audience.jurisdiction) {
+            Some(law) => format!("In {} this needs your yes first ({}).", law.name, law.citation),
+            None => "No law is known for where you work, so this needs your yes first.".into(),
+        });
+    }
+    if mode == ChoiceMode::Mandatory {
+        let given = content.mandatory.clone().unwrap_or_default();
+        list.push(format!("Because: {} ({}).", content.necessity.trim_end_matches('.'), given.citation));
+        if let Some(basis) = content.legal_basis {
+            list.push(format!("Legal basis: {}.", basis.words()));
+        }
+        list.push(format!("Ask {}.", given.contact));
+        if let Some(day) = given.review_date {
+            list.push(format!("Your employer looks at it again by {}.", times::day(day)));
+        }
+    }
+    if model::may_object(content) && mode == ChoiceMode::Mandatory {
+        list.push("You can object all the same, for reasons of your own situation (GDPR Art. 21(1)): it stops until your employer has answered with reasons.".into());
+    }
+    list
+}
+
+fn refusing(content: &ProcessingContent, mode: ChoiceMode) -> Vec<String> {
+    let mut list = Vec::new();
+    match &content.refusal_effect {
+        Some(words) => list.push(format!("Your employer says: {words}")),
+        None if mode == ChoiceMode::Mandatory => {}
+        None => list.push("Your employer hasn’t said what a no leads to. Ask, if in doubt.".into()),
+    }
+    if content.legal_basis == Some(LegalBasis::Consent) {
+        list.push("A no must bring you no disadvantage, or a yes wouldn’t be free (GDPR Art. 7(4), recitals 42 and 43).".into());
+    }
+    list
+}
+
+fn already_taken(content: &ProcessingContent) -> Vec<String> {
+    let mut list = Vec::new();
+    match &content.after_withdrawal {
+        Some(words) => list.push(format!("Your employer says: {words}")),
+        None => list.push(format!(
+            "What was collected before stays for up to {}, as declared; your employer says nothing else.",
+            times::duration(&content.retention)
+        )),
+    }
+    if content.purpose.id() == "ai:ModelTraining" {
+        list.push("What a model has learned can’t be taken out by stopping; only training it again without your data does that.".into());
+    }
+    if content.legal_basis == Some(LegalBasis::Consent) {
+        list.push("Taking a yes back counts from then on (GDPR Art. 7(3)); you can ask for what was collected to be erased (Art. 17(1)(b)).".into());
+    }
+    list
+}
