@@ -3,6 +3,7 @@
 mod access;
 mod activitywatch;
 mod agent;
+mod agent_policy;
 mod architecture;
 mod audit;
 mod choosing;
