@@ -118,7 +118,9 @@ async fn load(db: &mut PgConnection, now: Time, zone: &TimeZone) -> Result<Vec<G
     let groups = rows.into_iter().filter_map(|row| Group::of(row, &names, &answers, whole, zone));
     let mut groups: Vec<Group> = groups.collect();
     // By whole days: the order must not tell which of two came first on one day.
-    groups.sort_by(|a, b| (b.last, a.kind, a.category, &a.program).cmp(&(a.last, b.kind, b.category, &b.program)));
+    groups.sort_by(|a, b| {
+        (b.last, a.kind, a.category, &a.program).cmp(&(a.last, b.kind, b.category, &b.program))
+    });
     Ok(groups)
 }
 
@@ -266,7 +268,8 @@ pub async fn answer(
             let (refused, status) = forms::refused(error, "findings")?;
             // A conflict is said at the form that it is about.
             for e in refused.iter() {
-                let field = if e.field == "findings" { format!("reason-{group}").into() } else { e.field.clone() };
+                let field =
+                    if e.field == "findings" { format!("reason-{group}").into() } else { e.field.clone() };
                 errors.add(field, e.message.clone());
             }
             render(&state, page, ListQuery::default(), Form::with_errors(form, errors), status).await

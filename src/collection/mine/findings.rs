@@ -166,17 +166,17 @@ pub(super) struct All {
 pub(super) async fn load(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<All> {
     let rows = mine_store::list_findings(db, person_id).await?;
     let answers = store::list_answers_for(db, person_id).await?;
-    let views: Vec<FindingView> =
-        rows.into_iter().filter_map(|row| FindingView::of(row, &answers)).collect();
+    let views: Vec<FindingView> = rows.into_iter().filter_map(|row| FindingView::of(row, &answers)).collect();
     let (honoured, others): (Vec<_>, Vec<_>) =
         views.into_iter().partition(|v| v.kind == FindingKind::HonouredAtGateway);
     let honoured: Vec<FindingView> =
         honoured.into_iter().filter(|v| v.day.is_some_and(|day| day >= since)).collect();
-    let counts =
-        if honoured.is_empty() { Vec::new() } else { list_counts_of(db, person_id, since).await? };
+    let counts = if honoured.is_empty() { Vec::new() } else { list_counts_of(db, person_id, since).await? };
     let mut stopped: BTreeMap<String, Vec<Stopped>> = BTreeMap::new();
     for view in honoured {
-        let (Some(category), Some(day), Some(agent)) = (view.category, view.day, view.agent_id) else { continue };
+        let (Some(category), Some(day), Some(agent)) = (view.category, view.day, view.agent_id) else {
+            continue;
+        };
         let agreement = compare::agreement(&counts, agent, day, category.id(), &view.program);
         add(stopped.entry(category.id().into()).or_default(), &view, agreement);
     }

@@ -195,7 +195,11 @@ mod tests {
         let own = count(1, 500, 500);
         assert_eq!(agreement(own.agent_id, &[own]), Agreement::OwnWord);
         assert_eq!(agreement(own.agent_id, &[own, count(2, 495, 490)]), Agreement::Agrees);
-        assert_eq!(agreement(own.agent_id, &[own, count(2, 495, 0)]), Agreement::Differs, "kept, not dropped");
+        assert_eq!(
+            agreement(own.agent_id, &[own, count(2, 495, 0)]),
+            Agreement::Differs,
+            "kept, not dropped"
+        );
         assert_eq!(agreement(own.agent_id, &[own, count(2, 900, 890)]), Agreement::Differs);
         assert_eq!(agreement(Uuid::from_u128(9), &[own]), Agreement::OwnWord);
     }

@@ -106,7 +106,9 @@ impl FindingKind {
                 "Two agents on one computer watched the same program all the time and counted differently."
             }
             FindingKind::Equivocation => "An agent sent two reports that can’t both be true.",
-            FindingKind::ClockSkew => "An agent’s clock is more than five minutes ahead, so its times may be wrong.",
+            FindingKind::ClockSkew => {
+                "An agent’s clock is more than five minutes ahead, so its times may be wrong."
+            }
             FindingKind::HonouredAtGateway => "Records were taken and dropped, never passed on.",
         }
     }
@@ -115,7 +117,9 @@ impl FindingKind {
     pub fn class(self) -> &'static str {
         match self {
             k if k.is_violation() => "violation",
-            FindingKind::Undeclared | FindingKind::Unrecognised | FindingKind::UndeclaredAgent => "undeclared",
+            FindingKind::Undeclared | FindingKind::Unrecognised | FindingKind::UndeclaredAgent => {
+                "undeclared"
+            }
             FindingKind::Exceeds | FindingKind::Misreport => "exceeds",
             _ => "unknown",
         }

@@ -105,13 +105,7 @@ fn one_purpose_that_was_not_refused_allows_it_unless_another_is_stated() {
     assert_eq!(when(Some(0)), [FindingKind::CollectedAfterOptOut]);
     assert!(when(Some(1)).is_empty());
     let both = [refused(1, 1000, None), refused(2, 1500, None)];
-    let found = judge(
-        handled(1, 0, 0, None),
-        at(2000),
-        &audience(),
-        &declarations,
-        &own(&both),
-    );
+    let found = judge(handled(1, 0, 0, None), at(2000), &audience(), &declarations, &own(&both));
     assert_eq!(found, [(FindingKind::CollectedAfterOptOut, at(1500))], "the last no counts");
     assert!(kinds(handled(1, 0, 0, None), 1550, &declarations, &both).is_empty(), "and its grace");
     // A purpose that nobody declared makes no yes.
@@ -123,10 +117,7 @@ fn one_purpose_that_was_not_refused_allows_it_unless_another_is_stated() {
 fn a_no_that_goes_on_gives_no_second_grace() {
     let declarations = [declared(1, 0, 0, None)];
     let no = [refused(1, 1000, Some(2000)), refused(1, 2000, None)];
-    assert_eq!(
-        kinds(handled(1, 0, 0, None), 2010, &declarations, &no),
-        [FindingKind::CollectedAfterOptOut]
-    );
+    assert_eq!(kinds(handled(1, 0, 0, None), 2010, &declarations, &no), [FindingKind::CollectedAfterOptOut]);
     let again = [refused(1, 1000, Some(2000)), refused(1, 2001, None)];
     assert!(kinds(handled(1, 0, 0, None), 2010, &declarations, &again).is_empty());
     let others = Refusal { person_id: Uuid::from_u128(9), ..refused(1, 0, None) };
@@ -157,9 +148,8 @@ fn both_ends_of_an_item_are_judged_and_a_clock_that_is_ahead_accuses_nobody() {
         }
         serde_json::from_value(json).unwrap()
     };
-    let of = |first, last, received| -> Vec<Time> {
-        moments(&item(first, last), at(100), at(received)).collect()
-    };
+    let of =
+        |first, last, received| -> Vec<Time> { moments(&item(first, last), at(100), at(received)).collect() };
     assert_eq!(of(Some(110), Some(190), 300), [at(190), at(110)]);
     assert_eq!(of(Some(110), Some(110), 300), [at(110)]);
     assert_eq!(of(None, None, 300), [at(100)]);
