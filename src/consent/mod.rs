@@ -53,11 +53,17 @@ pub fn busy_routes() -> Routes {
 /// Between looks at what has run out.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Enters what has run out, as long as the pool is open.
+/// Enters what has run out, and every hour what waits for its place in the log, as long as the pool is open.
 pub async fn keep_house(state: AppState) {
+    let hour = |state: &AppState| state.clock.now().jiff().as_second() / 3600;
+    let mut last = None;
     while !state.db.is_closed() {
         if let Err(error) = actions::enter_lapsed(&state).await {
             tracing::warn!(%error, "what has run out could not be entered; tried again soon");
+        }
+        if last != Some(hour(&state)) {
+            state.ledger.settle_or_wait().await;
+            last = Some(hour(&state));
         }
         tokio::select! {
             () = state.db.close_event() => return,
