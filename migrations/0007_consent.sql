@@ -127,18 +127,22 @@ begin
 end $$;
 create function tell_consent_person() returns trigger language plpgsql as $$
 begin
-    perform pg_notify('daylight_consent', case tg_table_name
-        when 'person' then new.id::text else new.person_id::text end);
+    perform pg_notify('daylight_consent', new.person_id::text);
+    return null;
+end $$;
+create function tell_consent_of_person() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('daylight_consent', new.id::text);
     return null;
 end $$;
 
 create trigger consent_decision_told after insert on consent_decision
     for each row execute function tell_consent_person();
-create trigger person_told_of after insert on person for each row execute function tell_consent_person();
+create trigger person_told_of after insert on person for each row execute function tell_consent_of_person();
 create trigger person_moved after update on person for each row
     when ((old.department_id, old.jurisdiction, old.deactivated_at) is distinct from
           (new.department_id, new.jurisdiction, new.deactivated_at))
-    execute function tell_consent_person();
+    execute function tell_consent_of_person();
 create trigger processing_told after insert or update or delete on processing
     for each statement execute function tell_consent('rules');
 create trigger notice_version_told after update on notice_version

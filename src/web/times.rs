@@ -9,6 +9,16 @@ pub fn moment(at: Time, zone: &TimeZone) -> String {
     at.jiff().to_zoned(zone.clone()).strftime("%-d %b %Y, %H:%M").to_string()
 }
 
+/// "20 Nov 2026, 14:05:09": where seconds matter.
+pub fn second(at: Time, zone: &TimeZone) -> String {
+    at.jiff().to_zoned(zone.clone()).strftime("%-d %b %Y, %H:%M:%S").to_string()
+}
+
+/// "14:05:09".
+pub fn clock(at: Time, zone: &TimeZone) -> String {
+    at.jiff().to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
 /// "20 Nov 2026".
 pub fn day(day: Day) -> String {
     day.jiff().strftime("%-d %b %Y").to_string()
