@@ -97,10 +97,6 @@ impl Card {
         self.case.covering.is_some()
     }
 
-    pub fn is_mandatory(&self) -> bool {
-        self.case.mode == ChoiceMode::Mandatory
-    }
-
     /// Whether it is answered with yes or no.
     pub fn chooses(&self) -> bool {
         matches!(self.case.mode, ChoiceMode::OptIn | ChoiceMode::OptOut)
@@ -232,7 +228,6 @@ impl Agents {
 
 /// Everything that one person can choose.
 pub struct Board {
-    pub audience: Audience,
     pub cards: Vec<Card>,
     /// Decisions about what isn't in force for them any more, by processing.
     pub former: Vec<Vec<Decision>>,
@@ -257,12 +252,7 @@ impl Board {
             cards.push(card(case, &all.audience, told, &agents, accept, now)?);
         }
         cards.sort_by_cached_key(Card::name);
-        Ok(Board { audience: all.audience, cards, former: all.former })
-    }
-
-    /// How many wait for an answer.
-    pub fn open(&self) -> usize {
-        self.cards.iter().filter(|c| c.is_open).count()
+        Ok(Board { cards, former: all.former })
     }
 }
 

@@ -43,14 +43,6 @@ impl Entry {
         self.text.as_ref().map_or("A choice whose words are missing", |t| t.name.as_str())
     }
 
-    pub fn by(&self) -> &'static str {
-        match self.decision.by_role.as_str() {
-            "worker" => "you",
-            "publisher" => "HR",
-            _ => "by itself, at its time",
-        }
-    }
-
     pub fn is_answer(&self) -> bool {
         self.decision.by_role == "publisher"
     }
@@ -144,7 +136,6 @@ pub struct HistoryQuery {
 struct HistoryPage {
     page: Page,
     entries: Vec<Entry>,
-    has_agents: bool,
     overdue_minutes: i64,
     broken: usize,
     pager: Pager,
@@ -165,9 +156,9 @@ pub async fn all(
     newest_first.sort_by_key(|d| std::cmp::Reverse((d.at, d.number)));
     let from = usize::try_from(pager.offset()).unwrap_or(0);
     let shown = newest_first.into_iter().skip(from).take(PER_PAGE as usize).collect();
-    let (entries, has_agents) = entries(&mut db, &state, person, shown, &all).await?;
+    let (entries, _) = entries(&mut db, &state, person, shown, &all).await?;
     drop(db);
     let broken = entries.iter().filter(|e| e.integrity.is_broken()).count();
     let overdue_minutes = OVERDUE_SECONDS / 60;
-    html(&HistoryPage { page, entries, has_agents, overdue_minutes, broken, pager })
+    html(&HistoryPage { page, entries, overdue_minutes, broken, pager })
 }

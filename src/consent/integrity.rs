@@ -31,10 +31,6 @@ impl Integrity {
     pub fn is_broken(self) -> bool {
         self == Integrity::Broken
     }
-
-    pub fn position(self) -> Option<i64> {
-        if let Integrity::Holds(position) = self { Some(position) } else { None }
-    }
 }
 
 /// Compares these decisions with the log, in their order.
