@@ -79,7 +79,7 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
     Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
-/// When these people's own choices denied a processing.
+/// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
 pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
     consent::refusals(db, people).await
 }
@@ -96,7 +96,7 @@ pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
 
 /// Every route with who may use it; the access test compares it with its own table.
 pub fn route_table() -> Vec<RouteEntry> {
-    all_routes().into_parts().1
+    all_routes().merge(consent::busy_routes()).into_parts().1
 }
 
 /// The whole server as one service.
@@ -127,7 +127,18 @@ pub fn router(state: AppState) -> Router {
                 ))
                 .layer(csrf(&state.config)),
         )
+        .merge(busy_router())
         .with_state(state)
+}
+
+/// What programs ask many thousand times a second: no log line, no session, no nonce for each.
+fn busy_router() -> Router<AppState> {
+    let (router, _) = consent::busy_routes().into_parts();
+    router.layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn(problems::finish_for_programs))
+            .layer(CatchPanicLayer::custom(panicked)),
+    )
 }
 
 /// Refuses what another site makes a browser send (Sec-Fetch-Site, Origin). Programs under `/api` carry

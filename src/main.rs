@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
-use daylight::gateways::activitywatch::{self, AgentOptions};
+use daylight::gateways::activitywatch::{self, AgentOptions, Watcher};
 use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
 use daylight::server::{self, StartError};
@@ -33,7 +33,7 @@ enum Command {
         #[arg(long)]
         fresh: bool,
     },
-    /// Report what a local ActivityWatch server records: counts, never content
+    /// Run ActivityWatch's watchers as their person allows, and report what is recorded: counts, never content
     Agent {
         /// Address of the Daylight server
         #[arg(long, env = "DAYLIGHT_SERVER")]
@@ -51,8 +51,12 @@ enum Command {
         #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(5..=3600))]
         interval: u64,
         /// Send one report and stop
-        #[arg(long)]
+        #[arg(long, conflicts_with = "watcher")]
         once: bool,
+        /// A watcher to run while the policy allows all it records; several of one name are alternatives,
+        /// best first; may be given several times
+        #[arg(long, value_name = "NAME:CATEGORY,…=COMMAND")]
+        watcher: Vec<Watcher>,
     },
     /// Check an export of the log, a proof file or a receipt, offline; exit 0 holds, 1 violated, 2 unreadable
     Verify {
@@ -176,7 +180,7 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Agent { server, secret, activitywatch, state, interval, once } => {
+        Command::Agent { server, secret, activitywatch, state, interval, once, watcher } => {
             let options = AgentOptions {
                 server,
                 activitywatch,
@@ -184,6 +188,7 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
                 interval: Duration::from_secs(interval),
                 secret,
                 once,
+                watchers: watcher,
             };
             server::start_logging(&Config::from_environment()?);
             server::runtime()?.block_on(async {

@@ -74,6 +74,7 @@ pub fn words(action: &str) -> &'static str {
         "roll.imported" => "The roll was imported",
         "device.assigned" => "A device was assigned to you",
         "device.released" => "A device was taken off your name",
+        "device.denied" => "Somebody to whom you had assigned a device said that it isn’t theirs",
         "agent.prepared" => "A secret was made that lets another agent report from your device",
         "agent.revoked" => "An agent on your device was revoked",
         "acknowledgement.exported" => {

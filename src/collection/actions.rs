@@ -111,14 +111,14 @@ pub async fn revoke(state: &AppState, viewer: &Viewer, agent_id: Uuid) -> Result
     Ok(())
 }
 
-/// Makes a device this person's from now on; whoever had it before has it no longer. Without a viewer it is
-/// the server's own doing (the example).
+/// Makes a device this person's from now on; whoever had it before has it no longer. Answers the assignment, which
+/// the person hasn't confirmed yet. Without a viewer it is the server's own doing (the example).
 pub async fn assign(
     state: &AppState,
     viewer: Option<&Viewer>,
     device_id: Uuid,
     person_id: Uuid,
-) -> Result<()> {
+) -> Result<Uuid> {
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let person = identity::find_person(&mut tx, person_id).await?;
@@ -128,14 +128,16 @@ pub async fn assign(
     if let Some(before) = fleet::end_assignment(&mut tx, device_id, now).await? {
         record(&mut tx, state, viewer, "device.released", before, device_id).await?;
     }
-    fleet::insert_assignment(&mut tx, state.random.uuid(now), device_id, person_id, now)
+    let assignment = state.random.uuid(now);
+    let by = viewer.map(|v| v.person_id);
+    fleet::insert_assignment(&mut tx, assignment, device_id, person_id, now, by)
         .await
         .on_constraint("device_assignment_one_person", || {
             Error::conflict("This device was assigned a moment ago. Reload the page to see to whom.")
         })?;
     record(&mut tx, state, viewer, "device.assigned", person_id, device_id).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(assignment)
 }
 
 /// The same for the active person with this e-mail address.
@@ -144,7 +146,7 @@ pub async fn assign_by_email(state: &AppState, viewer: &Viewer, device_id: Uuid,
     let person = fleet::find_active_person(&mut db, &email.trim().to_lowercase()).await?;
     drop(db);
     match person {
-        Some(person) => assign(state, Some(viewer), device_id, person).await,
+        Some(person) => assign(state, Some(viewer), device_id, person).await.map(|_| ()),
         None => Err(Error::invalid("person", "Nobody active has this e-mail address.")),
     }
 }
@@ -174,7 +176,8 @@ async fn record(
     }
 }
 
-/// Drops raw reports past their retention and enters the day's commitment, once an hour, until the pool is closed.
+/// Drops raw reports past their retention, enters the day's commitment and compares agents' counts, once an hour,
+/// until the pool is closed.
 pub async fn keep_house(state: AppState) {
     while !state.db.is_closed() {
         if drop_old_reports(&state).await.is_err() {
@@ -182,6 +185,9 @@ pub async fn keep_house(state: AppState) {
         }
         if super::commit_heads(&state).await.is_err() {
             tracing::warn!("the agents' reports could not be committed to; tried again in an hour");
+        }
+        if super::compare_counts(&state).await.is_err() {
+            tracing::warn!("the agents' counts could not be compared; tried again in an hour");
         }
         tokio::select! {
             () = state.db.close_event() => return,

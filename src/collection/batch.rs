@@ -1,18 +1,22 @@
 //! A batch of new reports turned into rows: raw reports, daily sums, coverage and findings, each key once
 //! and in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod counts;
+pub(super) mod found;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use self::counts::Counts;
+use self::found::{About, Findings};
 use super::intake::Job;
+use super::model::refusal::{self, Handled, Refusals};
 use super::model::{self, Audience, FindingKind};
-use super::report::{Item, ParsedReport};
-use super::store::intake::{
-    self as store, CoverageColumns, DailyColumns, DayColumns, FindingColumns, ReportColumns,
-};
+use super::report::{Item, ParsedReport, Window};
+use super::store::intake::{self as store, CoverageColumns, DailyColumns, DayColumns, ReportColumns};
 use crate::clock::{Day, Random, Time};
 use crate::error::Result;
 use crate::register::{Category, Declaration};
@@ -22,6 +26,15 @@ pub(super) struct Person {
     pub id: Uuid,
     pub zone: TimeZone,
     pub audience: Audience,
+    /// What this person said no to, when.
+    pub refusals: Refusals,
+}
+
+/// What the database says of the devices and people of a batch, beyond whose report it is.
+pub(super) struct Known<'a> {
+    pub declarations: &'a [Declaration],
+    /// Devices with several agents, whose counts can be compared.
+    pub shared_devices: &'a HashSet<Uuid>,
 }
 
 /// Key of a daily row, in the order of its primary key.
@@ -39,29 +52,29 @@ struct Sums {
     reports: i32,
 }
 
-type FindingKey = (FindingKind, Option<Uuid>, Option<Uuid>, Option<&'static str>, String);
-
 pub(super) struct Batch<'a> {
     random: &'a Random,
     now: Time,
-    declarations: &'a [Declaration],
+    known: Known<'a>,
     reports: ReportColumns,
     daily: BTreeMap<DailyKey, Sums>,
     coverage: BTreeMap<(Uuid, Day, Uuid, &'static str), i64>,
-    findings: BTreeMap<FindingKey, (Time, Time)>,
+    counts: Counts,
+    findings: Findings,
     audiences: BTreeMap<Uuid, Audience>,
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(random: &'a Random, now: Time, declarations: &'a [Declaration]) -> Self {
+    pub fn new(random: &'a Random, now: Time, known: Known<'a>) -> Self {
         Batch {
             random,
             now,
-            declarations,
+            known,
             reports: ReportColumns::default(),
             daily: BTreeMap::new(),
             coverage: BTreeMap::new(),
-            findings: BTreeMap::new(),
+            counts: Counts::default(),
+            findings: Findings::default(),
             audiences: BTreeMap::new(),
         }
     }
@@ -71,20 +84,17 @@ impl<'a> Batch<'a> {
         self.add_raw(parsed, person, skewed, job.received_at);
         // What was queued for an hour is old, not wrong; what comes from the future is wrong.
         if skewed && report.produced_at > job.received_at {
-            let whose = person.map(|p| p.id);
-            self.find(
-                FindingKind::ClockSkew,
-                whose,
-                report.agent_id,
-                None,
-                String::new(),
-                report.produced_at,
-            );
+            let about = About { person: person.map(|p| p.id), agent: report.agent_id, category: None };
+            self.findings.add(FindingKind::ClockSkew, about, String::new(), report.produced_at);
         }
         let Some(person) = person else { return };
         self.audiences.entry(person.id).or_insert_with(|| person.audience.clone());
         for item in &report.items {
-            self.add_item(item, report.agent_id, report.window.start, person);
+            self.add_item(item, report.agent_id, report.window, person);
+            self.judge(item, report.agent_id, report.window, person, job.received_at);
+        }
+        if self.known.shared_devices.contains(&report.device_id) {
+            self.counts.add(report, person, covered);
         }
         let watched: BTreeSet<&'static str> =
             report.items.iter().map(|i| i.category.id()).chain([""]).collect();
@@ -113,8 +123,8 @@ impl<'a> Batch<'a> {
         rows.items.push(serde_json::to_string(&report.items).unwrap_or_else(|_| "null".into()));
     }
 
-    fn add_item(&mut self, item: &Item, agent: Uuid, window_start: Time, person: &Person) {
-        let at = item.first_observed.unwrap_or(window_start);
+    fn add_item(&mut self, item: &Item, agent: Uuid, window: Window, person: &Person) {
+        let at = item.first_observed.unwrap_or(window.start);
         let dropped = item.dropped.map_or(0, |d| d.count);
         if item.collected.count == 0 && item.forwarded.count == 0 && dropped == 0 {
             return;
@@ -147,8 +157,26 @@ impl<'a> Batch<'a> {
         // At both ends: what was declared when it began may not have been any more when it ended.
         let Some(seen) = model::Seen::of(item) else { return };
         for at in [at, last] {
-            for (kind, about) in model::assess(seen, at, &person.audience, self.declarations) {
-                self.find(kind, Some(person.id), agent, Some(item.category.id()), about, at);
+            for (kind, what) in model::assess(seen, at, &person.audience, self.known.declarations) {
+                let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
+                self.findings.add(kind, about, what, at);
+            }
+        }
+    }
+
+    /// R3 and R4: what became of it after a no. An item counts once for each kind, whichever of its moments tells.
+    fn judge(&mut self, item: &Item, agent: Uuid, window: Window, person: &Person, received_at: Time) {
+        let handled = Handled::of(item);
+        let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
+        let mut counted = Vec::new();
+        for at in refusal::moments(item, window.start, received_at) {
+            let found =
+                refusal::judge(handled, at, &person.audience, self.known.declarations, &person.refusals);
+            for (kind, since) in found {
+                let day = at.day(&person.zone);
+                let records = (!counted.contains(&kind)).then_some(handled);
+                counted.push(kind);
+                self.findings.add_refused(kind, about, handled.program, (at, day, since), window, records);
             }
         }
     }
@@ -156,28 +184,9 @@ impl<'a> Batch<'a> {
     /// Two reports that can't both be true: recorded beside the person it is about.
     pub fn add_contradiction(&mut self, parsed: &ParsedReport, person: Option<&Person>) {
         let report = &parsed.report;
-        let about = format!("seq:{}", report.seq);
-        self.find(
-            FindingKind::Equivocation,
-            person.map(|p| p.id),
-            report.agent_id,
-            None,
-            about,
-            report.window.end,
-        );
-    }
-
-    fn find(
-        &mut self,
-        kind: FindingKind,
-        person: Option<Uuid>,
-        agent: Uuid,
-        category: Option<&'static str>,
-        about: String,
-        at: Time,
-    ) {
-        let times = self.findings.entry((kind, person, Some(agent), category, about)).or_insert((at, at));
-        *times = (times.0.min(at), times.1.max(at));
+        let about = About { person: person.map(|p| p.id), agent: report.agent_id, category: None };
+        let what = format!("seq:{}", report.seq);
+        self.findings.add(FindingKind::Equivocation, about, what, report.window.end);
     }
 
     pub async fn write(mut self, db: &mut PgConnection, today: Day) -> Result<()> {
@@ -205,26 +214,14 @@ impl<'a> Batch<'a> {
             }
             store::upsert_coverage(db, &columns).await?;
         }
-        if self.findings.is_empty() {
-            return Ok(());
-        }
-        let mut columns = FindingColumns::default();
-        for ((kind, person, agent, category, about), (first, last)) in std::mem::take(&mut self.findings) {
-            columns.id.push(self.random.uuid(self.now));
-            columns.kind.push(kind.id().into());
-            columns.person_id.push(person);
-            columns.agent_id.push(agent);
-            columns.category.push(category.map(Into::into));
-            columns.about.push(about);
-            columns.first_at.push(first);
-            columns.last_at.push(last);
-        }
-        Ok(store::upsert_findings(db, self.now, &columns).await?)
+        self.counts.write(db).await?;
+        self.findings.write(db, self.random, self.now).await
     }
 
     /// Persons, days and categories of this batch whose amount some declaration bounds.
     fn bounded(&self, daily: &BTreeMap<DailyKey, Sums>) -> DayColumns {
         let categories: BTreeSet<&str> = self
+            .known
             .declarations
             .iter()
             .filter(|d| model::most_a_day(&d.content).is_some())
@@ -246,12 +243,13 @@ impl<'a> Batch<'a> {
         let (Some(first), Some(last)) = (sum.first_observed, sum.last_observed) else { return };
         let Some(category) = Category::parse(&sum.category) else { return };
         let Some(audience) = self.audiences.get(&sum.person_id) else { return };
-        let bound = model::daily_bound(category, &sum.program, first, audience, self.declarations);
+        let bound = model::daily_bound(category, &sum.program, first, audience, self.known.declarations);
         if let Some(bound) = bound.filter(|b| sum.collected > i64::try_from(*b).unwrap_or(i64::MAX)) {
-            let about = format!("amount:{bound}");
+            let what = format!("amount:{bound}");
+            let about =
+                About { person: Some(sum.person_id), agent: sum.agent_id, category: Some(category.id()) };
             for at in [first, last] {
-                let (person, category) = (Some(sum.person_id), Some(category.id()));
-                self.find(FindingKind::Exceeds, person, sum.agent_id, category, about.clone(), at);
+                self.findings.add(FindingKind::Exceeds, about, what.clone(), at);
             }
         }
     }
@@ -300,18 +298,4 @@ fn split_days(from: Time, to: Time, zone: &TimeZone) -> Vec<(Day, i64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_cut_at_midnight_where_the_person_is() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let at = |text: &str| -> Time { text.parse::<jiff::Timestamp>().unwrap().into() };
-        let parts = split_days(at("2026-10-24T21:30:00Z"), at("2026-10-25T23:30:00Z"), &zone);
-        let seconds: Vec<i64> = parts.iter().map(|p| p.1).collect();
-        // The 25th has 25 hours: the clocks go back.
-        assert_eq!(seconds, [1_800, 25 * 3_600, 1_800]);
-        assert_eq!(parts.len(), 3);
-        assert!(split_days(at("2026-10-24T21:30:00Z"), at("2026-10-24T21:30:00Z"), &zone).is_empty());
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The one writer of reports: it takes whatever waits and writes it in one transaction, so that a flood of
 //! small reports costs few commits. Answers wait for the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::batch::{Batch, Person};
+use super::batch::{Batch, Known, Person};
 use super::chain::{Chains, Verdict};
 use super::model::Audience;
+use super::model::refusal::Refusals;
 use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
 use super::store::{commitments, intake as store};
 use crate::clock::{Clock, Day, Random, Time};
@@ -154,7 +155,11 @@ impl Writer {
         let places = self.places(&mut tx, jobs).await?;
         let revisions = self.policy_revisions(&mut tx, jobs).await?;
         let tree_head = ledger::newest_checkpoint(&mut tx).await?;
-        let mut batch = Batch::new(&self.random, now, &declarations);
+        let devices: Vec<Uuid> = jobs.iter().map(|j| j.parsed.report.device_id).collect();
+        let shared: HashSet<Uuid> =
+            store::list_shared_devices(&mut tx, &devices).await?.into_iter().collect();
+        let known = Known { declarations: &declarations, shared_devices: &shared };
+        let mut batch = Batch::new(&self.random, now, known);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             let report = &job.parsed.report;
@@ -215,12 +220,16 @@ impl Writer {
     async fn people(&self, db: &mut PgConnection, jobs: &[Job]) -> Result<People> {
         let devices: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.device_id).collect();
         let mut people = People::default();
-        for row in store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await? {
+        let rows = store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await?;
+        let ids: BTreeSet<Uuid> = rows.iter().map(|row| row.person_id).collect();
+        let refusals = Refusals::by_person(app::refusals(db, &ids.into_iter().collect::<Vec<_>>()).await?);
+        for row in rows {
             let zone = row.time_zone.and_then(|z| TimeZone::get(&z).ok());
             let person = Person {
                 id: row.person_id,
                 zone: zone.unwrap_or_else(|| self.time_zone.clone()),
                 audience: Audience { department: row.department_id, jurisdiction: row.jurisdiction },
+                refusals: refusals.get(&row.person_id).cloned().unwrap_or_default(),
             };
             people.0.entry(row.device_id).or_default().push((row.from, row.to, person));
         }

@@ -1,6 +1,10 @@
 //! "What is collected about me": one person's daily sums, coverage, findings and declarations, put together
 //! by category. No I/O after [`load`].
 
+mod findings;
+mod observed;
+mod words;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
@@ -11,13 +15,19 @@ use super::model::{
     self, Audience, COVERAGE_DAYS, Evidence, FindingKind, GAP_TOLERANCE, PICTURED_DAYS, Seen, Status,
 };
 use super::report::program;
-use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow, FindingRow};
+use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow};
 use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::register::{self, Category, Declaration, Granularity, Purpose};
 
+pub use findings::{FindingView, Stopped};
+pub use observed::Observed;
+
 /// Findings and streams shown of one category: an agent that makes up hosts must not make the page unreadable.
 const SHOWN: usize = 50;
+
+/// Violations shown at the top; the others stand on the pages of their categories.
+const VIOLATIONS_SHOWN: usize = 10;
 
 /// Everything the pages need about one person.
 pub struct Mine {
@@ -28,6 +38,9 @@ pub struct Mine {
     /// Neither declared nor observed.
     pub others: Vec<CategoryView>,
     pub devices: Vec<DeviceRow>,
+    /// What was collected after a no, of all categories, newest first; at most [`VIOLATIONS_SHOWN`].
+    pub violations: Vec<FindingView>,
+    pub more_violations: usize,
     /// About agents rather than a category: contradictions, a wrong clock.
     pub about_agents: Vec<FindingView>,
 }
@@ -41,6 +54,8 @@ pub struct CategoryView {
     pub observed: Vec<Observed>,
     /// Newest first; at most [`SHOWN`].
     pub findings: Vec<FindingView>,
+    /// What was taken after a no and dropped on the way, by program.
+    pub stopped: Vec<Stopped>,
     /// One for each of [`Mine::days`].
     pub cells: Vec<Cell>,
     /// Of each, how many are not shown.
@@ -50,29 +65,6 @@ pub struct CategoryView {
     pub last: Option<Time>,
     pub watched_days: i64,
     pub coverage_days: i64,
-}
-
-/// What one program collected of a category, in one manner, to one place.
-#[derive(Debug, Clone)]
-pub struct Observed {
-    pub source: String,
-    pub granularity: &'static str,
-    pub purpose: Option<Purpose>,
-    /// Host, recipient and country as the agent gave them; `None` when nothing was forwarded.
-    pub destination: Option<(String, String, String)>,
-    pub collected: i64,
-    pub bytes: i64,
-    pub forwarded: i64,
-    pub dropped: i64,
-    pub last: Option<Time>,
-}
-
-pub struct FindingView {
-    pub id: Uuid,
-    pub kind: FindingKind,
-    pub words: String,
-    pub first_at: Time,
-    pub last_at: Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +82,7 @@ pub enum Watch {
 pub struct Cell {
     pub count: i64,
     pub watch: Watch,
-    /// A finding that isn't as declared was observed then.
+    /// What was observed then wasn't as declared, or came after a no.
     pub bad: bool,
 }
 
@@ -102,7 +94,7 @@ pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &Time
     let audience = Audience { department: person.department_id, jurisdiction: person.jurisdiction };
     let daily = store::list_daily(db, person_id, first, None).await?;
     let coverage = store::list_coverage(db, person_id, first).await?;
-    let findings = store::list_findings(db, person_id).await?;
+    let findings = findings::load(db, person_id, first).await?;
     let devices = store::list_devices(db, person_id).await?;
     let declarations = register::list_declarations(db).await?;
     let builder = Builder { now, zone, first, audience, declarations };
@@ -117,12 +109,21 @@ struct Builder<'a> {
     declarations: Vec<Declaration>,
 }
 
+impl Mine {
+    /// Devices that are this person's now, and of which they haven't said so; each once.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = &DeviceRow> {
+        let own = |d: &&DeviceRow| d.to.is_none() && d.confirmed_at.is_none();
+        let mut seen = HashSet::new();
+        self.devices.iter().filter(own).filter(move |d| seen.insert(d.assignment_id))
+    }
+}
+
 impl Builder<'_> {
     fn build(
         &self,
         daily: Vec<DailyRow>,
         coverage: Vec<CoverageRow>,
-        findings: Vec<FindingRow>,
+        mut findings: findings::All,
         devices: Vec<DeviceRow>,
     ) -> Mine {
         let days: Vec<Day> = (0..PICTURED_DAYS).map(|n| self.first.plus_days(n)).collect();
@@ -136,51 +137,44 @@ impl Builder<'_> {
         for row in daily {
             rows.entry(row.category.clone()).or_default().push(row);
         }
-        let mut found: BTreeMap<String, Vec<FindingView>> = BTreeMap::new();
-        for row in findings {
-            let Some(kind) = FindingKind::parse(&row.kind) else { continue };
-            let view = FindingView {
-                id: row.id,
-                kind,
-                words: kind.words(&row.about),
-                first_at: row.first_at,
-                last_at: row.last_at,
-            };
-            found.entry(row.category.unwrap_or_default()).or_default().push(view);
-        }
+        let mut violations: Vec<FindingView> =
+            findings.found.values().flatten().filter(|f| f.kind.is_violation()).cloned().collect();
+        violations.sort_by_key(|f| (std::cmp::Reverse(f.last_at), f.kind));
+        let more_violations = violations.len().saturating_sub(VIOLATIONS_SHOWN);
+        violations.truncate(VIOLATIONS_SHOWN);
         let (mut categories, mut others) = (Vec::new(), Vec::new());
         for category in Category::all() {
             let view = self.category(
                 category,
                 &days,
                 &expected,
-                &seconds.remove(category.id()).unwrap_or_default(),
-                rows.remove(category.id()).unwrap_or_default(),
-                found.remove(category.id()).unwrap_or_default(),
+                Own {
+                    seconds: seconds.remove(category.id()).unwrap_or_default(),
+                    rows: rows.remove(category.id()).unwrap_or_default(),
+                    findings: findings.found.remove(category.id()).unwrap_or_default(),
+                    stopped: findings.stopped.remove(category.id()).unwrap_or_default(),
+                },
             );
-            let is_empty = view.declared.is_empty() && view.observed.is_empty() && view.findings.is_empty();
+            let is_empty = view.declared.is_empty()
+                && view.observed.is_empty()
+                && view.findings.is_empty()
+                && view.stopped.is_empty();
             if is_empty { others.push(view) } else { categories.push(view) }
         }
         categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));
-        let about_agents = found.remove("").unwrap_or_default();
-        Mine { days, categories, others, devices, about_agents }
+        let about_agents = findings.found.remove("").unwrap_or_default();
+        Mine { days, categories, others, devices, violations, more_violations, about_agents }
     }
 
-    fn category(
-        &self,
-        category: Category,
-        days: &[Day],
-        expected: &[Vec<Need>],
-        seconds: &HashMap<(Day, Uuid), i64>,
-        rows: Vec<DailyRow>,
-        findings: Vec<FindingView>,
-    ) -> CategoryView {
+    fn category(&self, category: Category, days: &[Day], expected: &[Vec<Need>], own: Own) -> CategoryView {
+        let Own { seconds, rows, findings, stopped } = own;
         let mut counts: HashMap<Day, i64> = HashMap::new();
         for row in &rows {
             // What was only passed on was there to be passed on.
             *counts.entry(row.day).or_default() += row.collected.max(row.forwarded);
         }
-        let bad_days = self.bad_days(category, &rows);
+        let mut bad_days = self.bad_days(category, &rows);
+        bad_days.extend(findings.iter().filter(|f| f.kind.is_violation()).filter_map(|f| f.day));
         let seen_days: HashSet<Day> =
             rows.iter().filter(|r| r.collected + r.forwarded + r.dropped > 0).map(|r| r.day).collect();
         let cells: Vec<Cell> = days
@@ -213,6 +207,8 @@ impl Builder<'_> {
         let pictured = |f: &&FindingView| f.last_at.day(self.zone) >= self.first;
         let has = |kinds: &[FindingKind]| findings.iter().filter(pictured).any(|f| kinds.contains(&f.kind));
         let evidence = Evidence {
+            violated: has(&[FindingKind::OptOutViolation, FindingKind::CollectedAfterOptOut]),
+            misreported: has(&[FindingKind::Misreport]),
             undeclared: has(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
             exceeds: has(&[FindingKind::Exceeds]),
             // What was dropped on the way was collected first (R4).
@@ -221,11 +217,11 @@ impl Builder<'_> {
             watched_days: number(&[Watch::Whole]),
         };
         let status = model::status(evidence);
-        let observed = fold(&rows);
+        let observed = observed::fold(&rows);
         CategoryView {
             category,
             status,
-            because: because(status, evidence, !declared.is_empty(), &findings),
+            because: words::because(status, evidence, !declared.is_empty(), &findings),
             declared,
             more_observed: observed.len().saturating_sub(SHOWN),
             more_findings: findings.len().saturating_sub(SHOWN),
@@ -233,6 +229,7 @@ impl Builder<'_> {
             last: observed.iter().filter_map(|o| o.last).max(),
             observed: observed.into_iter().take(SHOWN).collect(),
             findings: findings.into_iter().take(SHOWN).collect(),
+            stopped,
             cells,
             watched_days: evidence.watched_days,
             coverage_days: evidence.days,
@@ -292,74 +289,17 @@ impl Builder<'_> {
     }
 }
 
+/// The rows of one category.
+struct Own {
+    /// Watched, by day and device.
+    seconds: HashMap<(Day, Uuid), i64>,
+    rows: Vec<DailyRow>,
+    findings: Vec<FindingView>,
+    stopped: Vec<Stopped>,
+}
+
 /// Seconds of a day that a device must have been watched for it to count as whole.
 struct Need {
     device_id: Uuid,
     seconds: i64,
-}
-
-/// Daily rows summed by program, manner and place; most first.
-fn fold(rows: &[DailyRow]) -> Vec<Observed> {
-    let mut sums: BTreeMap<(&str, &str, &str, &str, &str, &str), Observed> = BTreeMap::new();
-    for row in rows {
-        let key = (
-            row.source.as_str(),
-            row.granularity.as_str(),
-            row.purpose.as_str(),
-            row.destination_host.as_str(),
-            row.recipient.as_str(),
-            row.country.as_str(),
-        );
-        let sum = sums.entry(key).or_insert_with(|| Observed {
-            source: row.source.clone(),
-            granularity: Granularity::parse(&row.granularity).map_or("", Granularity::words),
-            purpose: Purpose::parse(&row.purpose),
-            destination: (!row.destination_host.is_empty())
-                .then(|| (row.destination_host.clone(), row.recipient.clone(), row.country.clone())),
-            collected: 0,
-            bytes: 0,
-            forwarded: 0,
-            dropped: 0,
-            last: None,
-        });
-        sum.collected += row.collected;
-        sum.bytes += row.collected_bytes;
-        sum.forwarded += row.forwarded;
-        sum.dropped += row.dropped;
-        sum.last = sum.last.max(row.last_observed);
-    }
-    let mut list: Vec<Observed> =
-        sums.into_values().filter(|o| o.collected + o.forwarded + o.dropped > 0).collect();
-    list.sort_by_key(|o| std::cmp::Reverse(o.collected.max(o.forwarded)));
-    list
-}
-
-fn because(status: Status, e: Evidence, declared: bool, findings: &[FindingView]) -> String {
-    let worst = |kinds: &[FindingKind]| {
-        findings.iter().find(|f| kinds.contains(&f.kind)).map_or(String::new(), |f| format!("{}.", f.words))
-    };
-    let gaps = match e.days - e.watched_days {
-        _ if e.days == 0 => "no whole day was watched yet.".to_owned(),
-        _ if e.watched_days == 0 => format!("none of the last {} days was watched all day.", e.days),
-        1 => format!("1 of the last {} days was not watched completely.", e.days),
-        n => format!("{n} of the last {} days were not watched completely.", e.days),
-    };
-    match (status, e.observed, declared) {
-        (Status::Undeclared, ..) => worst(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
-        (Status::Exceeds, ..) => worst(&[FindingKind::Exceeds]),
-        (Status::Unknown, true, _) => {
-            format!("What was seen fits what was declared, but {gaps}")
-        }
-        (Status::Unknown, false, true) => {
-            format!("Declared, and not seen so far; but {gaps}")
-        }
-        (Status::Unknown, false, false) => format!("Not declared, and not seen; but {gaps}"),
-        (Status::AsDeclared, ..) => "What was seen fits what was declared.".into(),
-        (Status::NotSeen, _, true) => {
-            format!("Declared, and not seen in {} days, all of them watched.", e.days)
-        }
-        (Status::NotSeen, _, false) => {
-            format!("Not declared, and not seen in {} days, all of them watched.", e.days)
-        }
-    }
 }

@@ -2,8 +2,9 @@
 //!
 //! Agents enrol with a one-time secret and send signed reports of counts, never content. One writer takes
 //! whatever waits ([`Intake`]), checks each report's chain, finds what is undeclared or beyond its
-//! declaration, and adds to daily sums; pages read those sums and never a raw report. A person's figures
-//! are theirs: others see bands of five people and more.
+//! declaration, and adds to daily sums; pages read those sums and never a raw report. What comes after a
+//! person's no is found in the same transaction. A person's figures are theirs: others see bands of five
+//! people and more, and findings without persons, which the employer answers.
 
 mod actions;
 pub mod api;
@@ -11,6 +12,9 @@ mod batch;
 mod chain;
 mod chart;
 pub mod commitment;
+mod compare;
+mod devices;
+mod findings;
 mod fleet;
 mod intake;
 mod mine;
@@ -22,6 +26,9 @@ mod store;
 pub mod strict;
 
 pub use commitment::commit_heads;
+pub use compare::compare_counts;
+pub use devices::{confirm_device, deny_device};
+pub use findings::{Answer, answer_findings, group_id};
 pub use intake::{Intake, Receipt};
 
 pub use actions::{Enrolled, assign, create_enrolment, drop_old_reports, enrol, keep_house};
@@ -31,6 +38,8 @@ use crate::web::{Access, Role, Routes};
 
 const WORKER: Access = Access::Roles(&[Role::Worker]);
 const ADMIN: Access = Access::Roles(&[Role::Administrator]);
+const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
+const READERS: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 const OTHERS: Access = Access::Roles(&[Role::Publisher, Role::Representative, Role::Administrator]);
 
 pub fn routes() -> Routes {
@@ -41,6 +50,10 @@ pub fn routes() -> Routes {
         .get("/me/collection/{category}/daily.json", WORKER, pages::category_json)
         .get("/api/v1/me/collection", WORKER, pages::all_json)
         .get("/api/v1/me/report-commitments", WORKER, commitment::openings)
+        .post("/me/devices/{assignment}/confirm", WORKER, devices::confirm)
+        .post("/me/devices/{assignment}/deny", WORKER, devices::deny)
+        .get("/findings", READERS, findings::list)
+        .post("/findings/answer", PUBLISHER, findings::answer)
         .get("/organisation", OTHERS, organisation::show)
         .get("/agents", ADMIN, fleet::list)
         .post("/agents", ADMIN, fleet::create)

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 
+use super::findings;
 use super::model::{COVERAGE_DAYS, FindingKind, PeopleBand, SMALLEST_WHOLE};
 use super::store::organisation as store;
 use crate::app::AppState;
@@ -21,6 +22,8 @@ struct OrganisationPage {
     rows: Vec<CategoryRow>,
     /// Whether enough people have a device for anything to be said.
     speaks: bool,
+    /// Groups of findings that wait for an answer; `None` for those who don't see findings.
+    open_findings: Option<usize>,
 }
 
 struct CategoryRow {
@@ -55,6 +58,10 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
     let silent_since = page.now.plus_seconds(-24 * 3600);
     let fleet = store::count_fleet(&mut db, page.now, silent_since, from.start(zone)).await?;
     let declarations = register::declarations_in_force(&mut db, page.now).await?;
+    let open_findings = match page.is_publisher() || page.is_representative() {
+        true => Some(findings::count_open(&mut db, page.now, zone).await?),
+        false => None,
+    };
     drop(db);
     // Leavers within the days may have figures and no device any more: never more than the whole.
     let band = |n: Option<i64>| PeopleBand::of(n.unwrap_or(0).min(whole), whole);
@@ -86,5 +93,5 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
         ("devices that are nobody’s", devices(fleet.unassigned)),
         ("agents that contradicted themselves", devices(fleet.contradicting)),
     ];
-    html(&OrganisationPage { page, stats, rows, speaks: whole >= SMALLEST_WHOLE })
+    html(&OrganisationPage { page, stats, rows, speaks: whole >= SMALLEST_WHOLE, open_findings })
 }

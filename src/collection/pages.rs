@@ -52,8 +52,7 @@ pub async fn show(State(state): State<AppState>, page: Page, viewer: Viewer) -> 
     drop(db);
     let heat = chart::heat(&mine.days, &mine.categories);
     let flow = chart::flow(&mine);
-    let all = [Status::Undeclared, Status::Exceeds, Status::Unknown, Status::AsDeclared, Status::NotSeen];
-    let counts = all
+    let counts = Status::ALL
         .into_iter()
         .map(|s| (s, mine.categories.iter().filter(|c| c.status == s).count()))
         .filter(|(_, n)| *n > 0)

@@ -98,6 +98,7 @@ pub struct Item {
     pub forwarded: Amount,
     #[serde(default)]
     pub dropped: Option<Dropped>,
+    /// Of an item that straddles somebody's no, both ends are judged: cut windows where a policy begins to apply.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub first_observed: Option<Time>,
@@ -343,10 +344,12 @@ impl CollectionReport {
                     errors.add(format!("/items/{i}/{name}"), "must lie inside the window");
                 }
             }
-            if item.collected.count > 0 && (item.first_observed.is_none() || item.last_observed.is_none()) {
+            // Without a time nobody could say whether it came after a no.
+            let is_something = item.collected.count > 0 || item.forwarded.count > 0;
+            if is_something && (item.first_observed.is_none() || item.last_observed.is_none()) {
                 errors.add(
                     format!("/items/{i}"),
-                    "must say first_observed and last_observed when something was collected",
+                    "must say first_observed and last_observed when something was collected or forwarded",
                 );
             }
             if item.forwarded.count > 0 && item.destination.is_none() {

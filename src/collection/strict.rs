@@ -49,12 +49,14 @@ pub fn read_typed<T: DeserializeOwned>(value: &Value) -> Result<T> {
 /// What may stand at a field, by its name; `None` for names that no schema of ours has.
 fn expected(name: &str) -> Option<&'static str> {
     Some(match name {
-        "schema" => "\"collection-report/1\"",
+        "schema" => "\"collection-report/1\" in a report, \"policy-confirmation/1\" in a confirmation",
         "report_id" | "agent_id" | "boot_id" | "device_id" => "a UUID",
         "seq" | "revision" | "count" | "bytes" => "a whole number, not negative",
         "prev_hash" | "sha256" => "\"sha256:\" and 64 lower-case hexadecimal digits",
         "window" => "an object with start and end",
-        "start" | "end" | "produced_at" | "first_observed" | "last_observed" => "a time as in RFC 3339",
+        "start" | "end" | "produced_at" | "first_observed" | "last_observed" | "applied_at" => {
+            "a time as in RFC 3339"
+        }
         "policy" => "null or an object with revision and sha256",
         "items" => "a list of items",
         "category" => "an id from /api/v1/categories",

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::database;
 use crate::error::Result;
 
 const CHANNEL: &str = "daylight_consent";
@@ -46,7 +47,7 @@ async fn follow(state: &AppState) -> Result<()> {
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => {
                 let asked_at = Instant::now();
-                let answer = timeout(LOOK_EVERY * 3, sqlx::query("select 1").execute(&mut listener)).await;
+                let answer = timeout(LOOK_EVERY * 3, database::ping(&mut listener)).await;
                 answer.map_err(|_| anyhow::anyhow!("the database doesn't answer"))??;
                 state.consent.heard(asked_at);
             }

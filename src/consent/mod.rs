@@ -63,10 +63,14 @@ pub fn routes() -> Routes {
         .get("/me/choices/{processing}/object", WORKER, objection::show)
         .post("/me/choices/{processing}/object", WORKER, objection::object)
         .get("/api/v1/me/choices", WORKER, mine::choices)
-        .get("/api/v1/decision", Access::Token, api::decision)
         .get("/api/v1/policy-key", Access::Public, api::policy_key)
         .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
         .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)
+}
+
+/// What other systems ask at any rate they like: without the layers that pages need.
+pub fn busy_routes() -> Routes {
+    Routes::new().get("/api/v1/decision", Access::Token, api::decision)
 }
 
 /// Between looks at what has run out.

@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::register::{ChoiceMode, Jurisdiction, LegalBasis, ProcessingContent};
 
 /// Seconds after a "no" within which a record isn't held against an agent that hadn't heard of it yet.
-pub const GRACE_SECONDS: i64 = 90;
+pub use crate::collection::model::GRACE_SECONDS;
 
 /// What a decision row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -353,3 +353,7 @@ pub fn after(
         Choice::Contest { .. } => Err("Only an objection that was overridden can be contested, once."),
     }
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

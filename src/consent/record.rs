@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::terms;
 use crate::clock::Time;
 use crate::ledger::document_hash;
+use crate::ledger::proof::consent::term;
 use crate::ledger::proof::receipt::{CONSENT_RECORD, NOT_STATED};
 use crate::register::{LegalBasis, ProcessingContent, Recipient, RecipientKind, country_name};
 use crate::web::times::hex;
@@ -131,7 +132,7 @@ fn purpose(facts: &Facts) -> Value {
         "recipient_third_parties": (0..content.recipients.len()).map(recipient_id).collect::<Vec<_>>(),
         "withdrawal_method": {
             "@type": control,
-            "description": "on the page of your choices in Daylight, in one step, without giving reasons",
+            "description": terms::withdrawal_words(content.legal_basis, content.choice_mode),
         },
         "privacy_rights": terms::rights(content.legal_basis, facts.jurisdiction),
     });
@@ -213,7 +214,7 @@ fn event(facts: &Facts) -> Value {
         "validity_duration": format!("{}/{until}", facts.at),
         "entity_id": if by == PERSON { facts.person_ref } else { CONTROLLER },
         "event_type": terms::event_type(basis, facts.content.choice_mode),
-        "event_state": terms::event_state(basis, facts.state),
+        "event_state": term(basis.map_or(NOT_STATED, |basis| basis.id()), facts.state),
         "state": facts.state,
         "indication_method": indicated,
         "text_sha256": format!("sha256:{}", hex(&facts.text_sha256)),
@@ -226,115 +227,4 @@ fn stated(text: &str) -> &str {
 
 fn urn(id: Uuid) -> String {
     format!("urn:uuid:{id}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::proof::consent::Opening;
-    use crate::ledger::proof::leaf::canonical;
-    use crate::register::{Category, ChoiceMode, Purpose};
-
-    /// What 27560 asks for, by the place where it stands.
-    const MANDATORY: [(&str, &[&str]); 6] = [
-        ("", &["schema_version", "record_id", "pii_principal_id", "privacy_notice", "language", "purposes"]),
-        (
-            "/purposes/0",
-            &[
-                "purpose",
-                "pii_information",
-                "pii_controllers",
-                "storage_locations",
-                "retention_period",
-                "jurisdiction",
-                "recipient_third_parties",
-                "withdrawal_method",
-            ],
-        ),
-        ("/purposes/0/pii_information/0", &["pii_type"]),
-        ("/parties/0", &["party_id", "party_name", "party_address", "party_contact", "party_type"]),
-        ("/parties/1", &["party_id", "party_name", "party_address", "party_contact", "party_type"]),
-        ("/event/0", &["event_time", "validity_duration", "entity_id", "event_type", "event_state"]),
-    ];
-
-    fn content(basis: LegalBasis, mode: ChoiceMode) -> ProcessingContent {
-        let (category, purpose) = ("app.usage", "dpv:EnforceSecurity");
-        let (category, purpose) = (Category::parse(category).unwrap(), Purpose::parse(purpose).unwrap());
-        let recipient = Recipient {
-            name: "Example Cloud".into(),
-            kind: RecipientKind::Processor,
-            country: "DE".into(),
-            host: None,
-        };
-        ProcessingContent {
-            legal_basis: Some(basis),
-            choice_mode: Some(mode),
-            recipients: vec![recipient],
-            storage_location: "DE".into(),
-            retention: "P30D".into(),
-            ..ProcessingContent::new(category, purpose, "activitywatch")
-        }
-    }
-
-    fn facts<'a>(content: &'a ProcessingContent, state: &'a str) -> Facts<'a> {
-        Facts {
-            record_id: Uuid::from_u128(1),
-            person_ref: "p-1",
-            controller: "Example Works",
-            controller_contact: "",
-            content,
-            processing: Uuid::from_u128(2),
-            processing_revision: 3,
-            notice: NoticeRef {
-                notice: Uuid::from_u128(4),
-                version: "1.0".into(),
-                title: "How we watch programs".into(),
-                language: "en".into(),
-                content_sha256: [5; 32],
-                leaf_hash: [6; 32],
-                url: "https://example.com/notices/4".into(),
-            },
-            text_sha256: [7; 32],
-            state,
-            at: "2026-11-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().into(),
-            valid_until: None,
-            jurisdiction: "DE",
-        }
-    }
-
-    #[test]
-    fn every_mandatory_field_is_there_and_what_nobody_stated_is_said_not_to_be() {
-        let content = content(LegalBasis::Consent, ChoiceMode::OptIn);
-        let record = record(&facts(&content, "given"));
-        for (place, names) in MANDATORY {
-            let object = record.pointer(place).unwrap_or_else(|| panic!("{place}"));
-            for name in names {
-                assert!(object.get(name).is_some_and(|v| !v.is_null() && v != ""), "{place} {name}");
-            }
-        }
-        assert_eq!(record["parties"][0]["party_contact"], NOT_STATED);
-        assert_eq!(record["event"][0]["event_state"], "dpv:ConsentGiven");
-        assert_eq!(record["event"][0]["validity_duration"], "2026-11-02T09:00:00Z/..");
-        let bytes = serde_json_canonicalizer::to_vec(&record).unwrap();
-        assert_eq!(canonical(&bytes), Ok(record), "whole numbers only, and the same after a round trip");
-    }
-
-    #[test]
-    fn a_choice_that_isnt_consent_is_never_called_so() {
-        let content = content(LegalBasis::LegitimateInterests, ChoiceMode::OptOut);
-        let record = record(&facts(&content, "refused"));
-        assert!(!record.to_string().contains("Consent"), "{record}");
-        assert_eq!(record["event"][0]["event_state"], "daylight:refused");
-        assert_eq!(record["event"][0]["event_type"], "dpv:OptingOutFromProcess");
-    }
-
-    #[test]
-    fn the_opening_commits_to_the_record() {
-        let content = content(LegalBasis::Consent, ChoiceMode::OptIn);
-        let facts = facts(&content, "withdrawn");
-        let made = record(&facts);
-        let opened: Opening = serde_json::from_value(opening(&facts, &made)).unwrap();
-        assert_eq!(Ok(opened.decision.record), document_hash(&made));
-        assert_eq!((opened.decision.state.as_str(), opened.person_ref.as_str()), ("withdrawn", "p-1"));
-    }
 }

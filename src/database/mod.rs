@@ -43,6 +43,11 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     MIGRATIONS.run(pool).await.context("the database's schema can't be brought up to date")
 }
 
+/// Whether the database answers on this connection.
+pub async fn ping<'a>(db: impl sqlx::PgExecutor<'a>) -> sqlx::Result<()> {
+    sqlx::query("select 1").execute(db).await.map(drop)
+}
+
 /// Whether every migration of this binary is applied.
 pub async fn is_migrated(pool: &PgPool) -> bool {
     let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);

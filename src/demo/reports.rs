@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::people::Staff;
 use crate::app::AppState;
 use crate::clock::{Clock, Time};
+use crate::collection::model::FindingKind;
 use crate::collection::report::{self, Hash, ParsedReport, Source};
-use crate::collection::{self, ChainHead};
+use crate::collection::{self, Answer, ChainHead};
 use crate::error::{Error, Result};
 
 const WATCHED: [&str; 4] = ["app.usage", "presence", "input.key_counts", "window.titles"];
@@ -46,7 +47,8 @@ pub async fn enrol_everybody(state: &AppState, staff: &Staff) -> Result<()> {
         let secret = collection::create_enrolment(state, None, &device(&worker.name, &worker.email)).await?;
         let public = URL_SAFE_NO_PAD.encode(key(&worker.email).verifying_key().as_bytes());
         let enrolled = collection::enrol(state, &secret, &public, &software).await?;
-        collection::assign(state, None, enrolled.device_id, worker.id).await?;
+        let assignment = collection::assign(state, None, enrolled.device_id, worker.id).await?;
+        collection::confirm_device(state, worker.id, assignment).await?;
         // The first report: nothing yet, so that each chain has a head to go on from.
         let boot = state.random.uuid(begin);
         let agent =
@@ -208,6 +210,14 @@ fn items(email: &str, window: (Time, Time), days_ago: i64) -> Vec<Value> {
         items.push(made);
     }
     items
+}
+
+/// HR has answered for what was sent abroad; what nobody declared still waits.
+pub async fn answer_one_finding(state: &AppState, staff: &Staff) -> Result<()> {
+    let group = collection::group_id(FindingKind::Exceeds, "web.domains", "");
+    let reason = "An update of acme-monitor began to send to a second address, which we had not been told of. \
+                  We have asked the maker to switch that off, and will say here when it is.";
+    collection::answer_findings(state, &staff.publisher, Answer { group: &group, seen: 0, reason }).await
 }
 
 /// Goes on reporting every five minutes while the example runs.

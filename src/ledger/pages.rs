@@ -55,7 +55,9 @@ fn words(leaf: &Leaf) -> String {
         Leaf::Pause(_) => "A declared processing was paused".into(),
         Leaf::Resume(_) => "A declared processing was resumed".into(),
         Leaf::Report { day, .. } => format!("Commitment to the agents' reports up to {day}"),
-        Leaf::Consent { .. } => "Commitment to a person’s decision; only they can open it".into(),
+        Leaf::Consent { .. } => {
+            "Commitment to one person’s decision; it tells neither whose nor which".into()
+        }
         Leaf::Log { .. } => "This log began again after a restore".into(),
     }
 }

@@ -102,6 +102,12 @@ const DONE: &[(&str, &str)] = &[
     ("contested", "On record: you contest the answer. Somebody has to look at it again."),
     ("agent-revoked", "The agent is revoked. Its reports are refused from now on."),
     ("device-assigned", "The device is assigned from now on."),
+    (
+        "device-confirmed",
+        "On record: this is your computer. Its programs are told of your choices from now on.",
+    ),
+    ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
+    ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
     ("device-released", "The device is no longer assigned."),
 ];
 
@@ -171,11 +177,12 @@ impl Page {
         times::moment(*at, &self.zone)
     }
 
+    /// To the second, where it matters which came first.
     pub fn second(&self, at: &Time) -> String {
         times::second(*at, &self.zone)
     }
 
-    /// The time of day alone, where the day stands beside it.
+    /// The time of day alone, to the second.
     pub fn clock(&self, at: &Time) -> String {
         times::clock(*at, &self.zone)
     }

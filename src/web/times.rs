@@ -9,12 +9,12 @@ pub fn moment(at: Time, zone: &TimeZone) -> String {
     at.jiff().to_zoned(zone.clone()).strftime("%-d %b %Y, %H:%M").to_string()
 }
 
-/// "20 Nov 2026, 14:05:09": where seconds matter.
+/// "20 Nov 2026, 14:05:09", in the reader's zone.
 pub fn second(at: Time, zone: &TimeZone) -> String {
     at.jiff().to_zoned(zone.clone()).strftime("%-d %b %Y, %H:%M:%S").to_string()
 }
 
-/// "14:05:09".
+/// "14:05:09", in the reader's zone.
 pub fn clock(at: Time, zone: &TimeZone) -> String {
     at.jiff().to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }

@@ -50,11 +50,12 @@ async fn publishers_and_representatives_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(PUBLISHER).await;
     let edit = format!("/register/{}/edit", site.processing("paused").await);
-    let mut faults = check_all(&mut tab, "publisher", &["/register/new", &edit, "/organisation"]).await;
+    let mut faults =
+        check_all(&mut tab, "publisher", &["/register/new", &edit, "/organisation", "/findings"]).await;
     tab.close().await;
     let mut tab = site.signed_in(REPRESENTATIVE).await;
     let proposed = format!("/register/{}", site.processing("proposed").await);
-    faults.extend(check_all(&mut tab, "representative", &[&proposed]).await);
+    faults.extend(check_all(&mut tab, "representative", &[&proposed, "/findings"]).await);
     tab.close().await;
     report(faults);
 }

@@ -56,6 +56,7 @@ async fn a_worker_sees_what_a_real_activitywatch_records_and_what_nobody_declare
         interval: Duration::from_secs(300),
         secret: Some(secret),
         once: true,
+        watchers: Vec::new(),
     };
     let agent = activitywatch::run(options, Clock::system(), Random::system(), std::future::pending());
     let reported = tokio::time::timeout(Duration::from_secs(60), agent).await;

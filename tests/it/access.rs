@@ -17,12 +17,16 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/agents", "a"),
     ("GET", "/api", "p"),
     ("GET", "/api/v1/categories", "p"),
+    ("GET", "/api/v1/decision", "t"),
     ("GET", "/api/v1/me/collection", "w"),
     ("GET", "/api/v1/me/report-commitments", "w"),
     ("GET", "/api/v1/openapi.json", "p"),
+    ("GET", "/api/v1/policy-key", "p"),
+    ("GET", "/api/v1/policy/{agent}", "t"),
     ("GET", "/api/v1/register", "s"),
     ("GET", "/board/{id}", "p"),
     ("GET", "/categories", "s"),
+    ("GET", "/findings", "hr"),
     ("GET", "/healthz", "p"),
     ("GET", "/link/{token}", "p"),
     ("GET", "/log", "p"),
@@ -70,11 +74,15 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/agents/{id}/revoke", "a"),
     ("POST", "/api/v1/agents", "t"),
     ("POST", "/api/v1/collection-reports", "t"),
+    ("POST", "/api/v1/policy/{agent}/confirmations", "t"),
     ("POST", "/devices/{id}/assign", "a"),
     ("POST", "/devices/{id}/release", "a"),
+    ("POST", "/findings/answer", "h"),
     ("POST", "/link/{token}", "p"),
     ("POST", "/me/account/password", "s"),
     ("POST", "/me/account/time-zone", "s"),
+    ("POST", "/me/devices/{assignment}/confirm", "w"),
+    ("POST", "/me/devices/{assignment}/deny", "w"),
     ("POST", "/me/sessions/{id}/end", "s"),
     ("POST", "/notices/{id}/acknowledge", "w"),
     ("POST", "/notices/{id}/acknowledgements", "h"),
@@ -142,7 +150,8 @@ async fn every_door_opens_for_those_it_should_and_for_nobody_else() {
     }
     let id = uuid::Uuid::nil().to_string();
     for (method, path, who) in TABLE {
-        let address = path.replace("{id}", &id).replace("{token}", "nothing").replace("{category}", "audio");
+        let address = path.replace("{id}", &id).replace("{assignment}", &id);
+        let address = address.replace("{token}", "nothing").replace("{category}", "audio");
         let visitor = app.visitor();
         let outside =
             if *method == "GET" { visitor.get(&address).await } else { visitor.post(&address, &[]).await };

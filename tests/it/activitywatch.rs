@@ -46,6 +46,7 @@ async fn a_real_activitywatch_is_counted_and_its_content_is_found_nowhere() {
         interval: Duration::from_secs(300),
         secret: secret.map(str::to_owned),
         once,
+        watchers: Vec::new(),
     };
     let refusal = run(options(None, true)).await.expect_err("not enrolled");
     assert!(refusal.contains("--secret"), "{refusal}");
@@ -120,6 +121,7 @@ fn options_at(port: u16, address: SocketAddr, folder: &Folder) -> AgentOptions {
         interval: Duration::from_secs(5),
         secret: None,
         once: false,
+        watchers: Vec::new(),
     }
 }
 

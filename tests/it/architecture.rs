@@ -106,6 +106,17 @@ fn features_dont_name_each_other_in_circles() {
     assert!(!names("register", "collection") && !names("register", "gateways"));
     assert!(!names("collection", "gateways"));
     assert!(["register", "collection", "gateways"].iter().all(|room| !names(room, "notices")));
+    assert!(["register", "collection", "notices"].iter().all(|room| !names(room, "consent")));
+    assert!(!names("consent", "gateways"));
+}
+
+#[test]
+fn agents_read_policies_without_a_server() {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/consent/bundle.rs");
+    let text = fs::read_to_string(bundle).expect("the policy bundle");
+    for name in ["axum", "sqlx", "tokio", "crate::app", "crate::database", "crate::web"] {
+        assert!(!text.contains(name), "it names {name}");
+    }
 }
 
 #[test]

@@ -286,17 +286,6 @@ async fn a_pause_in_the_middle_of_a_window_is_seen() {
 }
 
 #[tokio::test]
-async fn what_needs_a_yes_is_beyond_the_declaration_until_there_is_one() {
-    let room = Room::new().await;
-    let consent = [("legal_basis", "eu-gdpr:A6-1-a"), ("choice_mode", "opt_in")];
-    declare(&room.app, &room.publisher, "app.usage", &consent).await;
-    room.app.state.clock.advance(300);
-    let items = json!([item("app.usage", "metadata", 9, (0, 5))]);
-    room.agent.send(&room.agent.fields(0, None, (0, 5), items)).await.assert_status(201);
-    assert_eq!(room.chip("app.usage").await, "More than declared");
-}
-
-#[tokio::test]
 async fn a_bound_holds_over_versions_and_agents_together() {
     let room = Room::new().await;
     declare(&room.app, &room.publisher, "app.usage", &[("max_per_day", "100")]).await;

@@ -103,6 +103,10 @@ pub struct FleetRow {
     pub device_id: Uuid,
     pub label: String,
     pub person: Option<String>,
+    /// Whether they said that it is theirs.
+    pub confirmed: bool,
+    /// Whether whoever had it last said that it isn't theirs.
+    pub denied: bool,
     pub agent_id: Option<Uuid>,
     pub software: Option<String>,
     pub last_seen_at: Option<Time>,
@@ -119,7 +123,9 @@ pub async fn list_fleet(
 ) -> Result<Vec<FleetRow>> {
     sqlx::query_as!(
         FleetRow,
-        r#"select d.id as device_id, d.label, p.name as "person?", g.id as "agent_id?",
+        r#"select d.id as device_id, d.label, p.name as "person?", a.confirmed_at is not null as "confirmed!",
+                  coalesce((select l.denied_at is not null from device_assignment l where l.device_id = d.id
+                            order by lower(l.period) desc limit 1), false) as "denied!", g.id as "agent_id?",
                   g.software as "software?", g.last_seen_at, g.revoked_at
            from device d
            left join device_assignment a on a.device_id = d.id and a.period @> $1::timestamptz
@@ -154,17 +160,60 @@ pub async fn insert_assignment(
     device_id: Uuid,
     person_id: Uuid,
     from: Time,
+    by: Option<Uuid>,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into device_assignment (id, device_id, person_id, period) values ($1, $2, $3, tstzrange($4, null))",
+        "insert into device_assignment (id, device_id, person_id, period, assigned_by)
+         values ($1, $2, $3, tstzrange($4, null), $5)",
         id,
         device_id,
         person_id,
         from as _,
+        by,
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The person says that a device is theirs, if it still is on their name; answers whether it is. Saying it again
+/// changes nothing.
+pub async fn confirm_assignment(db: &mut PgConnection, id: Uuid, person_id: Uuid, now: Time) -> Result<bool> {
+    let done = sqlx::query!(
+        "update device_assignment set confirmed_at = coalesce(confirmed_at, $3)
+         where id = $1 and person_id = $2 and upper_inf(period)",
+        id,
+        person_id,
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub struct Denied {
+    pub device_id: Uuid,
+    pub assigned_by: Option<Uuid>,
+}
+
+/// The person says that a device isn't theirs: it is nobody's from now on. `None` when it isn't on their name.
+pub async fn deny_assignment(
+    db: &mut PgConnection,
+    id: Uuid,
+    person_id: Uuid,
+    now: Time,
+) -> Result<Option<Denied>> {
+    sqlx::query_as!(
+        Denied,
+        "update device_assignment set period = tstzrange(lower(period), $3), denied_at = $3
+         where id = $1 and person_id = $2 and upper_inf(period) and lower(period) < $3
+         returning device_id, assigned_by",
+        id,
+        person_id,
+        now as _,
+    )
+    .fetch_optional(db)
+    .await
 }
 
 pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Option<Uuid>> {

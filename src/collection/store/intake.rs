@@ -147,6 +147,17 @@ pub async fn find_reports(
     .await
 }
 
+/// Those of these devices that several agents report from.
+pub async fn list_shared_devices(db: &mut PgConnection, devices: &[Uuid]) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select device_id from agent where device_id = any($1) and revoked_at is null
+         group by device_id having count(*) > 1",
+        devices,
+    )
+    .fetch_all(db)
+    .await
+}
+
 pub struct AssignmentRow {
     pub device_id: Uuid,
     pub person_id: Uuid,
@@ -340,43 +351,6 @@ pub async fn upsert_coverage(db: &mut PgConnection, c: &CoverageColumns) -> Resu
         &c.agent_id,
         &c.category,
         &c.seconds,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-#[derive(Default)]
-pub struct FindingColumns {
-    pub id: Vec<Uuid>,
-    pub kind: Vec<String>,
-    pub person_id: Vec<Option<Uuid>>,
-    pub agent_id: Vec<Option<Uuid>>,
-    pub category: Vec<Option<String>>,
-    pub about: Vec<String>,
-    pub first_at: Vec<Time>,
-    pub last_at: Vec<Time>,
-}
-
-/// Records findings; one that is known is only widened to hold the new times.
-pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingColumns) -> Result<()> {
-    sqlx::query!(
-        "insert into finding (found_at, id, kind, person_id, agent_id, category, about, first_at, last_at)
-         select $1, * from unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-                $8::timestamptz[], $9::timestamptz[])
-         on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
-                coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about)
-         do update set first_at = least(finding.first_at, excluded.first_at),
-                       last_at = greatest(finding.last_at, excluded.last_at)",
-        found_at as _,
-        &c.id,
-        &c.kind,
-        &c.person_id as &[Option<Uuid>],
-        &c.agent_id as &[Option<Uuid>],
-        &c.category as &[Option<String>],
-        &c.about,
-        &c.first_at as _,
-        &c.last_at as _,
     )
     .execute(db)
     .await?;

@@ -81,17 +81,39 @@ pub async fn list_coverage(db: &mut PgConnection, person_id: Uuid, since: Day) -
 pub struct FindingRow {
     pub id: Uuid,
     pub kind: String,
+    pub agent_id: Option<Uuid>,
     pub category: Option<String>,
     pub about: String,
+    pub program: String,
     pub first_at: Time,
     pub last_at: Time,
+    pub found_at: Time,
+    pub day: Option<Day>,
+    pub refused_since: Option<Time>,
+    pub window_start: Option<Time>,
+    pub window_end: Option<Time>,
+    pub collected: Option<i64>,
+    pub forwarded: Option<i64>,
+    pub dropped: Option<i64>,
+    pub reports: Option<i32>,
+    pub other_collected: Option<i64>,
+    /// The agent's software and its device, and the other agent's.
+    pub software: Option<String>,
+    pub device: Option<String>,
+    pub other_software: Option<String>,
 }
 
+/// A person's findings, newest first.
 pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<FindingRow>> {
     sqlx::query_as!(
         FindingRow,
-        "select id, kind, category, about, first_at, last_at from finding
-         where person_id = $1 order by last_at desc, id",
+        r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.program as "program!", f.first_at, f.last_at,
+                  f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
+                  f.reports, f.other_collected, g.software as "software?", d.label as "device?",
+                  o.software as "other_software?"
+           from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
+           left join agent o on o.id = f.other_agent_id
+           where f.person_id = $1 order by f.last_at desc, f.id"#,
         person_id,
     )
     .fetch_all(db)
@@ -99,10 +121,14 @@ pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec
 }
 
 pub struct DeviceRow {
+    pub assignment_id: Uuid,
     pub device_id: Uuid,
     pub label: String,
     pub from: Time,
     pub to: Option<Time>,
+    /// When the person said that it is theirs, or that it isn't.
+    pub confirmed_at: Option<Time>,
+    pub denied_at: Option<Time>,
     pub software: Option<String>,
     pub last_seen_at: Option<Time>,
     pub revoked_at: Option<Time>,
@@ -112,8 +138,9 @@ pub struct DeviceRow {
 pub async fn list_devices(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<DeviceRow>> {
     sqlx::query_as!(
         DeviceRow,
-        r#"select d.id as device_id, d.label, lower(a.period) as "from!", upper(a.period) as "to", g.software as "software?",
-                  g.last_seen_at, g.revoked_at
+        r#"select a.id as assignment_id, d.id as device_id, d.label, lower(a.period) as "from!",
+                  upper(a.period) as "to", a.confirmed_at, a.denied_at, g.software as "software?", g.last_seen_at,
+                  g.revoked_at
            from device_assignment a join device d on d.id = a.device_id
            -- What its agents do under the next person's name is the next person's.
            left join agent g on g.device_id = d.id and upper_inf(a.period)

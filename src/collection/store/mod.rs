@@ -2,7 +2,10 @@
 //! reads.
 
 pub mod commitments;
+pub mod compare;
+pub mod findings;
 pub mod fleet;
+pub mod found;
 pub mod intake;
 pub mod mine;
 pub mod organisation;

@@ -64,8 +64,22 @@ impl Bucket {
     }
 }
 
-/// Cuts [start, end) where a watcher starts or stops.
-pub(super) fn windows(buckets: &[Bucket], whole: Window) -> Vec<Window> {
+/// Cuts [start, end) at these `changes`, where a watcher starts or stops, and so that nothing is much longer
+/// than `longest` seconds: an item has one time for all its records, and the server judges by it.
+pub(super) fn windows(buckets: &[Bucket], whole: Window, longest: i64, changes: &[Time]) -> Vec<Window> {
+    let mut windows = Vec::new();
+    let mut start = whole.start;
+    let inside = changes.iter().filter(|change| **change > whole.start && **change < whole.end);
+    for end in inside.chain([&whole.end]) {
+        for window in at_lives(buckets, Window { start, end: *end }) {
+            windows.extend(evenly(window, longest));
+        }
+        start = *end;
+    }
+    windows
+}
+
+fn at_lives(buckets: &[Bucket], whole: Window) -> Vec<Window> {
     let mut cuts: Vec<Time> = buckets
         .iter()
         .filter(|bucket| bucket.has_heartbeat)
@@ -85,6 +99,15 @@ pub(super) fn windows(buckets: &[Bucket], whole: Window) -> Vec<Window> {
         windows.push(Window { start, end: whole.end });
     }
     windows
+}
+
+fn evenly(window: Window, longest: i64) -> impl Iterator<Item = Window> {
+    let seconds = window.end.seconds_since(window.start);
+    let parts = (seconds - 1).max(0) / (longest.max(1) + SLACK) + 1;
+    let at = move |n: i64| {
+        if n == parts { window.end } else { window.start.plus_seconds(seconds * n / parts) }
+    };
+    (0..parts).map(move |n| Window { start: at(n), end: at(n + 1) })
 }
 
 /// The part of a window in which its items were observed; `None` when nothing was.
@@ -128,7 +151,7 @@ mod tests {
     #[test]
     fn windows_are_cut_where_a_watcher_starts_and_stops() {
         let watcher = bucket(true, &[(1_000, 1_500), (1_600, 2_000), (9_000, 9_100)]);
-        let cut = windows(std::slice::from_ref(&watcher), window(0, 9_300));
+        let cut = windows(std::slice::from_ref(&watcher), window(0, 9_300), 86_400, &[]);
         let ends: Vec<i64> = cut.iter().map(|w| w.end.seconds_since(at(0))).collect();
         assert_eq!(ends, [1_000, 2_000 + SILENCE, 9_000, 9_300]);
         let live: Vec<bool> = cut.iter().map(|w| watcher.is_live_throughout(*w)).collect();
@@ -139,14 +162,29 @@ mod tests {
     #[test]
     fn an_editor_makes_no_cuts_and_its_silence_is_no_zero() {
         let editor = bucket(false, &[(100, 4_000)]);
-        assert_eq!(windows(std::slice::from_ref(&editor), window(0, 9_000)).len(), 1);
+        assert_eq!(windows(std::slice::from_ref(&editor), window(0, 9_000), 86_400, &[]).len(), 1);
         assert!(!editor.is_live_throughout(window(200, 500)));
+    }
+
+    #[test]
+    fn windows_are_no_longer_than_asked_and_hold_no_change() {
+        let ends = |whole, longest, changes: &[i64]| -> Vec<i64> {
+            let changes: Vec<Time> = changes.iter().map(|n| at(*n)).collect();
+            let cut = windows(&[], whole, longest, &changes);
+            assert!(cut.windows(2).all(|pair| pair[0].end == pair[1].start));
+            cut.iter().map(|w| w.end.seconds_since(at(0))).collect()
+        };
+        assert_eq!(ends(window(0, 302), 300, &[]), [302], "a little late makes no sliver");
+        assert_eq!(ends(window(0, 900), 300, &[]), [300, 600, 900]);
+        assert_eq!(ends(window(0, 400), 300, &[]), [200, 400]);
+        assert_eq!(ends(window(0, 300), 300, &[-5, 0, 290, 300, 310]), [290, 300]);
+        assert_eq!(ends(window(0, 20), 5, &[7]), [7, 20]);
     }
 
     #[test]
     fn watchers_that_start_together_make_one_cut() {
         let both = [bucket(true, &[(1_000, 5_000)]), bucket(true, &[(1_003, 5_000)])];
-        let cut = windows(&both, window(0, 3_000));
+        let cut = windows(&both, window(0, 3_000), 86_400, &[]);
         assert_eq!(cut.len(), 2);
         assert!(both.iter().all(|b| b.is_live_throughout(cut[1])));
     }

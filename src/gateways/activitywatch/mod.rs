@@ -6,18 +6,29 @@
 //! watched. [`reporter`] signs reports, keeps them in a file ([`state`]) until the server has taken them,
 //! and sends them in order ([`server`]).
 //!
+//! Beside it, [`polling`] fetches what the person this machine belongs to allows, [`policy`] decides whether
+//! to believe it, and [`watchers`] starts and stops ActivityWatch's watchers accordingly ([`process`]).
+//! [`refusals`] looks whether something is recorded all the same. [`agent`] holds it together.
+//!
 //! The agent claims little on purpose: time in which no watcher lived is a gap, and shown as one.
 
+mod agent;
 mod client;
 mod coverage;
 mod model;
 #[cfg(test)]
 mod model_tests;
+mod policy;
+mod polling;
+mod process;
+mod refusals;
 mod reporter;
 mod server;
 mod state;
+mod watchers;
 
-pub use reporter::{AgentOptions, DEFAULT_INTERVAL, run};
+pub use agent::{AgentOptions, DEFAULT_INTERVAL, run};
+pub use watchers::Watcher;
 
 use anyhow::Context;
 use reqwest::Url;

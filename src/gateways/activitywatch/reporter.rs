@@ -6,12 +6,10 @@
 //! is known to this process alone: from there on a report without items says "I was here, and no watcher
 //! was". A machine that slept was not watched, although this process never ended.
 
-use std::future::Future;
-use std::path::PathBuf;
-use std::pin::pin;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -19,145 +17,124 @@ use tokio::time::Instant;
 use super::client::ActivityWatch;
 use super::coverage::{self, SILENCE};
 use super::model::{self, Bucket};
-use super::server::{self, Answer, Server};
+use super::policy::Policies;
+use super::refusals::Refusals;
+use super::server::{self, Answer, Contact};
 use super::state::{State, StateFile};
-use crate::clock::{Clock, Random, Time};
+use crate::clock::{Clock, Time};
 use crate::collection::report::{self, Item, Source, Window};
-
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Seconds for which the newest events are left alone: watchers send them in small batches.
 const SETTLING: i64 = 10;
-/// Read at once; also the longest window of a report.
+/// Read at once.
 const STRIDE: i64 = 6 * 3600;
 /// How far back the agent reads after it was away. Older records are a gap.
 const MAX_CATCH_UP: i64 = 7 * 24 * 3600;
 /// Reports that wait for the server. When it is full nothing new is read: ActivityWatch keeps it.
 const MAX_QUEUE: usize = 500;
+/// While something is refused, it is looked this often whether it is recorded all the same.
+const GLANCE: Duration = Duration::from_secs(20);
 
-pub struct AgentOptions {
-    /// Daylight's address; https, unless it is this machine.
-    pub server: String,
-    /// ActivityWatch's address on this machine, usually `http://127.0.0.1:5600`.
-    pub activitywatch: String,
-    /// Where the key, the token and unsent reports are kept.
-    pub state_dir: PathBuf,
-    pub interval: Duration,
-    /// One-time enrolment secret; needed in the first run only.
-    pub secret: Option<String>,
-    /// Report once, send everything, and end; an error when something couldn't be sent.
-    pub once: bool,
-}
-
-/// Runs until `shutdown` completes. An error is one line for the person who started it.
-pub async fn run(
-    options: AgentOptions,
-    clock: Clock,
-    random: Random,
-    shutdown: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    let mut shutdown = pin!(shutdown);
-    let once = options.once;
-    let mut agent = tokio::select! {
-        () = &mut shutdown => return Ok(()),
-        agent = Agent::start(options, clock, random) => agent?,
-    };
-    // Dropping what runs is safe at any point: the state file is written whole, and a report that was sent
-    // without hearing the answer is sent again and gets the same receipt.
-    tokio::select! {
-        () = &mut shutdown => Ok(()),
-        result = agent.work(once) => result,
-    }
-}
-
-struct Agent {
+pub(super) struct Reporter {
     activitywatch: ActivityWatch,
-    server: Server,
+    contact: Contact,
     file: StateFile,
     state: State,
     key: SigningKey,
+    pub policies: Arc<Policies>,
+    refusals: Refusals,
     clock: Clock,
-    random: Random,
     interval: Duration,
     present_since: Time,
     failures: u32,
 }
 
-impl Agent {
-    async fn start(options: AgentOptions, clock: Clock, random: Random) -> anyhow::Result<Self> {
-        let activitywatch = ActivityWatch::new(&options.activitywatch)?;
-        let server = Server::new(&options.server)?;
-        anyhow::ensure!(
-            options.interval >= Duration::from_secs(5),
-            "the interval: must be 5 seconds or more"
-        );
-        let file = StateFile::open(&options.state_dir)?;
-        let boot_id = random.uuid(clock.now());
-        let mut state = match file.load()? {
-            Some(state) => state,
-            None => {
-                let secret = options.secret.as_deref().context(
-                    "this agent isn't enrolled: ask an administrator for an enrolment secret and give it with --secret",
-                )?;
-                let key = SigningKey::from_bytes(&random.bytes());
-                let enrolled = server.enrol(secret, &key).await?;
-                tracing::info!(agent = %enrolled.agent_id, "enrolled");
-                State::new(server.address().into(), &key, enrolled, boot_id)
-            }
-        };
-        anyhow::ensure!(
-            state.server == server.address(),
-            "this agent is enrolled at {}: use another --state folder to enrol elsewhere",
-            state.server
-        );
-        // Each start begins a chain of its own; reports that wait keep the run they were made in.
-        (state.boot_id, state.seq, state.prev_hash) = (boot_id, 0, None);
-        file.save(&state)?;
+impl Reporter {
+    pub fn new(
+        activitywatch: ActivityWatch,
+        contact: Contact,
+        file: StateFile,
+        state: State,
+        policies: Arc<Policies>,
+        clock: Clock,
+        interval: Duration,
+    ) -> anyhow::Result<Self> {
         let key = state.key()?;
         let present_since = clock.now();
-        let interval = options.interval;
-        Ok(Agent {
+        // What was refused before this start has been so for long enough.
+        let refusals = Refusals::new(policies.refused(), present_since);
+        Ok(Reporter {
             activitywatch,
-            server,
+            contact,
             file,
             state,
             key,
+            policies,
+            refusals,
             clock,
-            random,
             interval,
             present_since,
             failures: 0,
         })
     }
 
-    async fn work(&mut self, once: bool) -> anyhow::Result<()> {
+    pub async fn report_once(&mut self) -> anyhow::Result<()> {
+        self.observe().await?;
+        let Err(_) = self.flush().await? else { return Ok(()) };
+        anyhow::bail!("the Daylight server took no reports; {} wait", self.state.queue.len())
+    }
+
+    pub async fn work(&mut self) -> anyhow::Result<Infallible> {
+        let mut news = self.policies.subscribe();
         loop {
             let next = Instant::now() + self.interval;
             let read = self.observe().await;
             let mut sent = self.flush().await?;
-            if once {
-                read?;
-                return match sent {
-                    Ok(()) => Ok(()),
-                    Err(_) => {
-                        anyhow::bail!("the Daylight server took no reports; {} wait", self.state.queue.len())
-                    }
-                };
-            }
             if let Err(error) = read {
                 tracing::warn!("{error:#}; this time is a gap until it can be read");
             }
             while Instant::now() < next {
-                let wake = match sent {
+                let mut wake = match sent {
                     Ok(()) => next,
                     Err(pause) => next.min(Instant::now() + pause),
                 };
-                tokio::time::sleep_until(wake).await;
-                if wake < next {
+                if sent.is_ok() && !self.refusals.is_empty() {
+                    wake = wake.min(Instant::now() + GLANCE);
+                }
+                tokio::select! {
+                    () = tokio::time::sleep_until(wake) => {}
+                    _ = news.changed() => {}
+                }
+                if sent.is_err() && wake <= Instant::now() && wake < next {
                     sent = self.flush().await?;
+                }
+                // When the server is away there is nobody to be told early, and the queue must last.
+                let early = sent.is_ok() && self.sees_what_is_refused().await;
+                self.refusals.update(
+                    self.policies.refused(),
+                    self.policies.grace_seconds(),
+                    self.clock.now(),
+                );
+                if early {
+                    break;
                 }
             }
         }
+    }
+
+    /// Whether something was recorded in spite of a refusal and isn't reported yet.
+    async fn sees_what_is_refused(&self) -> bool {
+        let until = self.clock.now().plus_seconds(-SETTLING);
+        let since = self.state.covered_until.unwrap_or(until).max(until.plus_seconds(-STRIDE));
+        let window = Window { start: since, end: until };
+        if self.refusals.is_empty() || since >= until {
+            return false;
+        }
+        // An error is told when the next report is due.
+        self.activitywatch
+            .read(window)
+            .await
+            .is_ok_and(|reading| self.refusals.are_broken(&reading.buckets, window))
     }
 
     /// Reads what is new and puts signed reports into the queue.
@@ -205,7 +182,8 @@ impl Agent {
     /// Reports for what was read about a window that lies wholly before or after `present_since`.
     fn add(&mut self, buckets: &[Bucket], source: &Source, window: Window) -> anyhow::Result<()> {
         let present = window.start >= self.present_since;
-        for mut window in coverage::windows(buckets, window) {
+        let longest = i64::try_from(self.interval.as_secs()).unwrap_or(STRIDE);
+        for mut window in coverage::windows(buckets, window, longest, self.refusals.changes()) {
             let items = model::items(buckets, window, source);
             if !present && !buckets.iter().any(|b| b.is_live_throughout(window)) {
                 // Something was recorded while no watcher with a heartbeat lived: no more than its own time.
@@ -232,7 +210,7 @@ impl Agent {
         let now = self.clock.now();
         let fields = json!({
             "schema": "collection-report/1",
-            "report_id": self.random.uuid(now),
+            "report_id": self.contact.random.uuid(now),
             "agent_id": self.state.agent_id,
             "boot_id": self.state.boot_id,
             "seq": self.state.seq,
@@ -240,7 +218,7 @@ impl Agent {
             "device_id": self.state.device_id,
             "window": window,
             "produced_at": now,
-            "policy": null,
+            "policy": self.policies.applied_by(window.end),
             "items": items,
         });
         let Value::Object(fields) = fields else { unreachable!("written as an object above") };
@@ -258,7 +236,7 @@ impl Agent {
         let mut done = 0;
         let result = loop {
             let Some(report) = self.state.queue.front() else { break Ok(()) };
-            match self.server.send(&self.state, report).await? {
+            match self.contact.server.send(&self.contact.identity, report).await? {
                 Answer::Taken => self.failures = 0,
                 Answer::Refused(status) => {
                     let seq = report["seq"].as_u64();
@@ -292,7 +270,7 @@ impl Agent {
     }
 
     fn pause(&mut self, after: Option<Duration>) -> Duration {
-        let chance = f64::from(u32::from_be_bytes(self.random.bytes())) / f64::from(u32::MAX);
+        let chance = f64::from(u32::from_be_bytes(self.contact.random.bytes())) / f64::from(u32::MAX);
         let pause = server::pause(self.failures, chance, after);
         self.failures = self.failures.saturating_add(1);
         pause

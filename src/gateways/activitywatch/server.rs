@@ -1,4 +1,4 @@
-//! Daylight's API as an agent uses it: enrol once, then send reports.
+//! Daylight's API as an agent uses it: enrol once, ask for the policy, confirm it, send reports.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
-use reqwest::header::RETRY_AFTER;
-use reqwest::{StatusCode, Url};
+use reqwest::header::{ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::state::State;
+use crate::clock::Random;
+use crate::consent::bundle::PolicyKey;
 
 const SOFTWARE: &str = concat!("daylight-agent/", env!("CARGO_PKG_VERSION"));
 
@@ -25,9 +26,28 @@ pub(super) struct Enrolled {
     pub device_id: Uuid,
     pub kid: String,
     pub token: String,
+    /// Servers that know no policies give none.
+    #[serde(default)]
+    pub policy_key: Option<PolicyKey>,
 }
 
-/// What became of a report.
+/// Whom the server knows this agent as.
+#[derive(Clone)]
+pub(super) struct Identity {
+    pub agent_id: Uuid,
+    pub token: String,
+}
+
+/// What every talk with the server needs.
+#[derive(Clone)]
+pub(super) struct Contact {
+    pub server: Server,
+    pub identity: Identity,
+    /// For ids and pauses.
+    pub random: Random,
+}
+
+/// What became of a report or a confirmation.
 pub(super) enum Answer {
     Taken,
     /// It will never be taken: sending it again is useless.
@@ -36,6 +56,22 @@ pub(super) enum Answer {
     NotNow(String, Option<Duration>),
 }
 
+/// What the server answers to the question for the policy.
+pub(super) enum PolicyAnswer {
+    Given {
+        etag: Option<String>,
+        body: Vec<u8>,
+    },
+    Unchanged,
+    /// It has none for this agent, or is older than policies.
+    Nothing,
+    NotNow(String, Option<Duration>),
+}
+
+/// Bytes of a policy; one of a thousand rules is a quarter of it.
+const MAX_POLICY: usize = 1024 * 1024;
+
+#[derive(Clone)]
 pub(super) struct Server {
     base: Url,
     http: reqwest::Client,
@@ -80,32 +116,109 @@ impl Server {
     }
 
     /// An error means that this agent may not report any more.
-    pub async fn send(&self, state: &State, report: &Value) -> anyhow::Result<Answer> {
+    pub async fn send(&self, identity: &Identity, report: &Value) -> anyhow::Result<Answer> {
         let url = self.base.join("api/v1/collection-reports")?;
-        let response = match self.http.post(url).bearer_auth(&state.token).json(report).send().await {
+        self.hand_in(self.http.post(url).bearer_auth(&identity.token).json(report)).await
+    }
+
+    /// As [`Server::send`].
+    pub async fn confirm(&self, identity: &Identity, confirmation: &Value) -> anyhow::Result<Answer> {
+        let url = self.base.join(&format!("api/v1/policy/{}/confirmations", identity.agent_id))?;
+        self.hand_in(self.http.post(url).bearer_auth(&identity.token).json(confirmation)).await
+    }
+
+    async fn hand_in(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
+        let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => {
-                let why = if error.is_timeout() { "no answer in time" } else { "can't be reached" };
-                return Ok(Answer::NotNow(why.into(), None));
-            }
+            Err(error) => return Ok(Answer::NotNow(why(&error), None)),
         };
         let status = response.status();
         Ok(match status {
             StatusCode::OK | StatusCode::CREATED => Answer::Taken,
-            StatusCode::UNAUTHORIZED => anyhow::bail!(
-                "the Daylight server no longer knows this agent: it was revoked, or its key changed; enrol it anew with another --state folder"
-            ),
+            StatusCode::UNAUTHORIZED => return Err(revoked()),
             StatusCode::BAD_REQUEST
             | StatusCode::CONFLICT
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNPROCESSABLE_ENTITY => Answer::Refused(status),
             // 429 and 5xx; also what a proxy on the way may say while it is being set up.
-            _ => {
-                let seconds = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-                Answer::NotNow(format!("status {}", status.as_u16()), seconds.map(Duration::from_secs))
-            }
+            _ => Answer::NotNow(format!("status {}", status.as_u16()), asked_pause(&response)),
         })
     }
+
+    /// The policy; the server may hold the question for `wait` seconds while nothing changes. An error means
+    /// that this agent isn't known any more.
+    pub async fn policy(
+        &self,
+        identity: &Identity,
+        etag: Option<&str>,
+        wait: u64,
+    ) -> anyhow::Result<PolicyAnswer> {
+        let url = self.base.join(&format!("api/v1/policy/{}?wait={wait}", identity.agent_id))?;
+        let mut request = self.http.get(url).bearer_auth(&identity.token);
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Ok(PolicyAnswer::NotNow(why(&error), None)),
+        };
+        Ok(match response.status() {
+            StatusCode::OK => {
+                let etag = response.headers().get(ETAG).and_then(|v| v.to_str().ok()).map(str::to_owned);
+                match body(response).await {
+                    Ok(body) => PolicyAnswer::Given { etag, body },
+                    Err(why) => PolicyAnswer::NotNow(why, None),
+                }
+            }
+            StatusCode::NOT_MODIFIED => PolicyAnswer::Unchanged,
+            StatusCode::UNAUTHORIZED => return Err(revoked()),
+            StatusCode::NOT_FOUND => PolicyAnswer::Nothing,
+            status => PolicyAnswer::NotNow(format!("status {}", status.as_u16()), asked_pause(&response)),
+        })
+    }
+
+    /// The key that the server signs policies with; `None` when it is older than policies. The error says
+    /// why there is none now.
+    pub async fn policy_key(&self) -> Result<Option<PolicyKey>, String> {
+        let url = self.base.join("api/v1/policy-key").map_err(|_| "no address")?;
+        let response = self.http.get(url).send().await.map_err(|error| why(&error))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(format!("status {}", status.as_u16())),
+        }
+        let key: Option<PolicyKey> = serde_json::from_slice(&body(response).await?).ok();
+        key.filter(|key| key.key().is_some())
+            .map(Some)
+            .ok_or_else(|| "its policy key is no usable key".into())
+    }
+}
+
+/// Errors of the HTTP client can quote an address.
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() { "no answer in time" } else { "can't be reached" }.into()
+}
+
+fn revoked() -> anyhow::Error {
+    anyhow::anyhow!(
+        "the Daylight server no longer knows this agent: it was revoked, or its key changed; enrol it anew with another --state folder"
+    )
+}
+
+fn asked_pause(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+    seconds.map(Duration::from_secs)
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
+        if body.len() + chunk.len() > MAX_POLICY {
+            return Err("it answered more than 1 MiB".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// How long to wait after `failures` earlier ones. It doubles, and half of it is left to `chance` (0 to 1):

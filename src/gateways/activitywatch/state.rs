@@ -1,4 +1,4 @@
-//! What the agent keeps between runs, in one file that only its user can read.
+//! What the agent keeps between runs, in files that only its user can read.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -10,10 +10,12 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::server::{Enrolled, Identity};
 use crate::clock::Time;
 use crate::collection::report::Hash;
 
@@ -40,7 +42,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn new(server: String, key: &SigningKey, enrolled: super::server::Enrolled, boot_id: Uuid) -> Self {
+    pub fn new(server: String, key: &SigningKey, enrolled: Enrolled, boot_id: Uuid) -> Self {
         State {
             server,
             seed: URL_SAFE_NO_PAD.encode(key.to_bytes()),
@@ -54,6 +56,10 @@ impl State {
             covered_until: None,
             queue: VecDeque::new(),
         }
+    }
+
+    pub fn identity(&self) -> Identity {
+        Identity { agent_id: self.agent_id, token: self.token.clone() }
     }
 
     pub fn key(&self) -> anyhow::Result<SigningKey> {
@@ -81,32 +87,47 @@ impl StateFile {
     }
 
     pub fn load(&self) -> anyhow::Result<Option<State>> {
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} can't be read", self.path.display()));
-            }
-        };
-        // The parser's message could quote the key.
-        let state = serde_json::from_slice(&text);
-        state
-            .map(Some)
-            .map_err(|_| anyhow::anyhow!("{} is damaged: remove it and enrol again", self.path.display()))
+        read(&self.path)
     }
 
-    /// All or nothing, also when the power fails.
     pub fn save(&self, state: &State) -> anyhow::Result<()> {
-        let write = || -> anyhow::Result<()> {
-            let new = self.path.with_extension("new");
-            let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
-            file.write_all(&serde_json::to_vec(state)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("{} can't be written", self.path.display()))
+        write(&self.path, state)
     }
+
+    /// Another file of the folder.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
+    }
+}
+
+/// `None` when there is no such file.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} can't be read", path.display()));
+        }
+    };
+    // The parser's message could quote the key.
+    serde_json::from_slice(&text).map(Some).map_err(|_| anyhow::Error::msg(damaged(path)))
+}
+
+pub(super) fn damaged(path: &Path) -> String {
+    format!("{} is damaged: remove the agent's folder and enrol again", path.display())
+}
+
+/// All or nothing, also when the power fails.
+pub(super) fn write(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let write = || -> anyhow::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
+        file.write_all(&serde_json::to_vec(value)?)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("{} can't be written", path.display()))
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {

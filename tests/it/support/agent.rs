@@ -41,11 +41,13 @@ impl Agent {
         }
     }
 
-    /// An agent whose device is this person's from now on.
+    /// An agent whose device is this person's from now on, as they say themselves.
     pub async fn of(app: &TestApp, person: Uuid) -> Self {
         let number = u32::from_be_bytes(app.state.random.bytes());
         let agent = Self::enrol(app, &format!("laptop {number:08x} of {person}")).await;
-        collection::assign(&app.state, None, agent.device_id, person).await.expect("assigned");
+        let assignment =
+            collection::assign(&app.state, None, agent.device_id, person).await.expect("assigned");
+        collection::confirm_device(&app.state, person, assignment).await.expect("confirmed");
         agent
     }
 

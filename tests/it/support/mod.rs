@@ -6,12 +6,15 @@
 pub mod activitywatch;
 pub mod agent;
 mod client;
+pub mod consent;
 pub mod content;
+pub mod dashboard;
 pub mod database;
 pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod python;
+pub mod receipts;
 pub mod smtp;
 pub mod transparency;
 
@@ -130,6 +133,11 @@ impl TestApp {
     /// Somebody who isn't signed in; once they sign in, they keep the cookie like a browser.
     pub fn visitor(&self) -> Actor {
         Actor::new(self.router.clone(), None, None)
+    }
+
+    /// A visitor of another instance of this server.
+    pub fn on(&self, state: AppState) -> Actor {
+        Actor::new(app::router(state), None, None)
     }
 
     /// How many rows `select count(*) from …` finds.

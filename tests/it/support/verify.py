@@ -2,6 +2,7 @@
 
     verify.py export FILE [--policy FILE] [--since CHECKPOINT] [--proof FILE] [--json]
     verify.py proof FILE --vkey VKEY [--witness VKEY ...] [--json]
+    verify.py receipt FILE [--policy FILE] [--json]       a worker's receipt (receipt.py)
     verify.py generate DIR      makes logs that hold and logs that don't, with expected.json (forge.py)
     verify.py judge DIR         verifies what `generate` made and compares with expected.json
     verify.py vectors FILE      checks this program against public test vectors
@@ -1035,6 +1036,10 @@ def main():
     command.add_argument("--vkey", required=True)
     command.add_argument("--witness", action="append", default=[])
     command.add_argument("--json", action="store_true")
+    command = commands.add_parser("receipt")
+    command.add_argument("file", type=Path)
+    command.add_argument("--policy", type=Path)
+    command.add_argument("--json", action="store_true")
     for name in ("generate", "judge", "vectors"):
         commands.add_parser(name).add_argument("file", type=Path)
     given = parser.parse_args()
@@ -1049,6 +1054,11 @@ def main():
     try:
         if given.command == "proof":
             return show(verify_proof(given.file.read_text(), given.vkey, given.witness), given.json)
+        if given.command == "receipt":
+            import receipt
+
+            policy = given.policy and given.policy.read_text()
+            return show(receipt.verify_receipt(given.file.read_bytes(), policy), given.json)
         others = [path and path.read_text() for path in (given.policy, given.since, given.proof)]
         return show(verify_export(given.file.read_bytes(), *others), given.json)
     except (OSError, UnicodeDecodeError) as error:

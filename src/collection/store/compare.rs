@@ -1,0 +1,180 @@
+//! SQL of the counts that agents on one device give, and of their comparison (R8).
+
+use sqlx::{PgConnection, Result};
+use uuid::Uuid;
+
+use crate::clock::{Day, Time};
+
+#[derive(Default)]
+pub struct CountColumns {
+    pub day: Vec<Day>,
+    pub device_id: Vec<Uuid>,
+    pub person_id: Vec<Uuid>,
+    pub category: Vec<String>,
+    pub program: Vec<String>,
+    pub agent_id: Vec<Uuid>,
+    pub watched_from: Vec<Time>,
+    pub watched_to: Vec<Time>,
+    pub seconds: Vec<i64>,
+    pub taken: Vec<i64>,
+    pub dropped: Vec<i64>,
+    pub reports: Vec<i32>,
+}
+
+/// Adds to the day's counts; rows come sorted by key, so that two writers can't wait for each other.
+pub async fn upsert_counts(db: &mut PgConnection, c: &CountColumns) -> Result<()> {
+    sqlx::query!(
+        "insert into agent_count (day, device_id, person_id, category, program, agent_id, watched_from, watched_to,
+                seconds, taken, dropped, reports)
+         select * from unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[],
+                $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[])
+         on conflict (day, device_id, person_id, category, program, agent_id) do update set
+             watched_from = least(agent_count.watched_from, excluded.watched_from),
+             watched_to = greatest(agent_count.watched_to, excluded.watched_to),
+             seconds = agent_count.seconds + excluded.seconds,
+             taken = agent_count.taken + excluded.taken,
+             dropped = agent_count.dropped + excluded.dropped,
+             reports = agent_count.reports + excluded.reports",
+        &c.day as _,
+        &c.device_id,
+        &c.person_id,
+        &c.category,
+        &c.program,
+        &c.agent_id,
+        &c.watched_from as _,
+        &c.watched_to as _,
+        &c.seconds,
+        &c.taken,
+        &c.dropped,
+        &c.reports,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+#[derive(Debug)]
+pub struct CountRow {
+    pub day: Day,
+    pub device_id: Uuid,
+    pub person_id: Uuid,
+    pub category: String,
+    pub program: String,
+    pub agent_id: Uuid,
+    pub watched_from: Time,
+    pub watched_to: Time,
+    pub seconds: i64,
+    pub taken: i64,
+    pub dropped: i64,
+    pub reports: i32,
+}
+
+impl CountRow {
+    /// What is counted: counts of the same are compared.
+    pub fn subject(&self) -> (Day, Uuid, Uuid, &str, &str) {
+        (self.day, self.device_id, self.person_id, &self.category, &self.program)
+    }
+}
+
+/// Counts of the days after `after` and up to `through`, by subject: of these programs, or of all but these.
+pub async fn list_counts(
+    db: &mut PgConnection,
+    after: Day,
+    through: Day,
+    programs: &[String],
+    all_but: bool,
+) -> Result<Vec<CountRow>> {
+    sqlx::query_as!(
+        CountRow,
+        "select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
+                dropped, reports
+         from agent_count where day > $1 and day <= $2 and (program = any($3)) <> $4
+         order by day, device_id, person_id, category, program, agent_id",
+        after as _,
+        through as _,
+        programs,
+        all_but,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What agents that share a device counted about this person since that day.
+pub async fn list_counts_of(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<Vec<CountRow>> {
+    sqlx::query_as!(
+        CountRow,
+        "select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
+                dropped, reports
+         from agent_count where person_id = $1 and day >= $2
+         order by day, device_id, category, program, agent_id",
+        person_id,
+        since as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Through which day counts with this lag have been compared; holds others off until the transaction ends.
+pub async fn lock_compared(db: &mut PgConnection, lag_hours: i32, first: Day) -> Result<Day> {
+    sqlx::query_scalar!(
+        "insert into agent_count_compared (lag_hours, through) values ($1, $2)
+         on conflict (lag_hours) do update set through = agent_count_compared.through returning through",
+        lag_hours,
+        first as _,
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub async fn set_compared(db: &mut PgConnection, lag_hours: i32, through: Day) -> Result<()> {
+    sqlx::query!(
+        "update agent_count_compared set through = $2 where lag_hours = $1",
+        lag_hours,
+        through as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Two agents' counts that contradict each other.
+pub struct Misreport<'a> {
+    pub id: Uuid,
+    /// Who counted less.
+    pub low: &'a CountRow,
+    /// The other agent, and its count.
+    pub high: (Uuid, i64),
+    pub at: Time,
+}
+
+/// Records a contradiction; one that is known stays as it is.
+pub async fn insert_misreport(db: &mut PgConnection, m: &Misreport<'_>) -> Result<()> {
+    sqlx::query!(
+        "insert into finding (id, kind, person_id, agent_id, category, about, day, first_at, last_at, found_at,
+                window_start, window_end, collected, forwarded, dropped, reports, other_agent_id, other_collected)
+         values ($1, 'MISREPORT', $2, $3, $4, $5, $6, $7, $8, $9, $7, $8, $10, 0, $11, $12, $13, $14)
+         on conflict do nothing",
+        m.id,
+        m.low.person_id,
+        m.low.agent_id,
+        m.low.category,
+        format!("program:{}", m.low.program),
+        m.low.day as _,
+        m.low.watched_from as _,
+        m.low.watched_to as _,
+        m.at as _,
+        m.low.taken,
+        m.low.dropped,
+        m.low.reports,
+        m.high.0,
+        m.high.1,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub async fn delete_counts_before(db: &mut PgConnection, day: Day) -> Result<()> {
+    sqlx::query!("delete from agent_count where day < $1", day as _).execute(db).await?;
+    Ok(())
+}
