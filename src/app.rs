@@ -127,6 +127,7 @@ pub fn router(state: AppState) -> Router {
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
+                .layer(middleware::from_fn_with_state(state.clone(), consent::count_undecided))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -9,10 +9,17 @@
 pub mod actions;
 pub mod api;
 pub mod bundle;
+mod card;
 pub mod cases;
+mod choices;
+pub mod enforcement;
 mod feed;
+mod history;
+mod integrity;
 mod live;
+pub mod mine;
 pub mod model;
+mod objection;
 mod policy;
 pub mod pseudonym;
 pub mod receipt;
@@ -20,6 +27,7 @@ pub mod record;
 mod refusals;
 pub mod rules;
 mod secrets;
+mod several;
 mod snapshot;
 pub mod store;
 mod tell;
@@ -29,6 +37,7 @@ pub mod text;
 use std::time::Duration;
 
 pub use bundle::PolicyKey;
+pub use choices::count_undecided;
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
 pub use policy::{newest_revisions, policy_key};
@@ -36,10 +45,24 @@ pub use refusals::refusals;
 pub use rules::Audience;
 
 use crate::app::AppState;
-use crate::web::{Access, Routes};
+use crate::web::{Access, Role, Routes};
+
+const WORKER: Access = Access::Roles(&[Role::Worker]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/me/choices", WORKER, choices::list)
+        .get("/me/choices/export.json", WORKER, mine::export)
+        .get("/me/choices/history", WORKER, history::all)
+        .get("/me/choices/receipts/{decision}", WORKER, mine::download)
+        .get("/me/choices/several", WORKER, several::show)
+        .post("/me/choices/several", WORKER, several::choose)
+        .get("/me/choices/{processing}", WORKER, history::one)
+        .post("/me/choices/{processing}", WORKER, choices::choose)
+        .post("/me/choices/{processing}/contest", WORKER, objection::contest)
+        .get("/me/choices/{processing}/object", WORKER, objection::show)
+        .post("/me/choices/{processing}/object", WORKER, objection::object)
+        .get("/api/v1/me/choices", WORKER, mine::choices)
         .get("/api/v1/policy-key", Access::Public, api::policy_key)
         .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
         .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)

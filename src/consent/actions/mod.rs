@@ -8,7 +8,7 @@ mod choose;
 mod lapse;
 
 pub use answer::{Reply, answer};
-pub use choose::{Seen, Wish, choose, choose_all, show};
+pub use choose::{Seen, Wish, choose, choose_all, one_month_after, show};
 pub use lapse::enter_lapsed;
 
 use serde_json::Value;
