@@ -2,6 +2,7 @@
 
 mod access;
 mod activitywatch;
+mod after_a_no;
 mod agent;
 mod agent_policy;
 mod architecture;
