@@ -80,11 +80,16 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
 }
 
 /// Whether a notice in force tells anybody of this processing with this content.
-pub async fn is_told(db: &mut PgConnection, processing: Uuid, content_sha256: &[u8], now: Time) -> Result<bool> {
+pub async fn is_told(
+    db: &mut PgConnection,
+    processing: Uuid,
+    content_sha256: &[u8],
+    now: Time,
+) -> Result<bool> {
     let (coverage, _) = notices::list_coverage(db).await?;
-    Ok(coverage.iter().any(|c| {
-        c.processing == processing && c.content_sha256[..] == *content_sha256 && c.in_force_at(now)
-    }))
+    Ok(coverage
+        .iter()
+        .any(|c| c.processing == processing && c.content_sha256[..] == *content_sha256 && c.in_force_at(now)))
 }
 
 /// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).

@@ -47,7 +47,11 @@ const SECTIONS: [(&str, &str, &str); 7] = [
         "Training AI models",
         "What a model has learned can’t be taken out of it again, so these stand apart from everything else, and each is answered by itself.",
     ),
-    ("mandatory", "What you cannot refuse", "There is no switch here, because there is no choice. Each says why."),
+    (
+        "mandatory",
+        "What you cannot refuse",
+        "There is no switch here, because there is no choice. Each says why.",
+    ),
     (
         "not-told",
         "Declared, but off",

@@ -22,7 +22,10 @@ pub struct Changed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The agent was told, and says that it obeys.
-    Applied { told_at: Time, applied_at: Time },
+    Applied {
+        told_at: Time,
+        applied_at: Time,
+    },
     Told(Time),
     NotTold,
     /// What the agent was told before fits already.

@@ -12,8 +12,8 @@ use super::model::State;
 use super::store::decisions::Decision;
 use crate::app::AppState;
 use crate::error::Result;
-use crate::ledger::proof::consent::{Opening, commitment};
 use crate::ledger::document_hash;
+use crate::ledger::proof::consent::{Opening, commitment};
 use crate::web::times::hex;
 
 /// What a comparison with the log found.
@@ -34,7 +34,11 @@ impl Integrity {
 }
 
 /// Compares these decisions with the log, in their order.
-pub async fn check(db: &mut PgConnection, state: &AppState, decisions: &[&Decision]) -> Result<Vec<Integrity>> {
+pub async fn check(
+    db: &mut PgConnection,
+    state: &AppState,
+    decisions: &[&Decision],
+) -> Result<Vec<Integrity>> {
     let entries: Vec<i64> = decisions.iter().map(|d| d.ledger_entry).collect();
     let leaves = leaves(db, state, &entries).await?;
     decisions

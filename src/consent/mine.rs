@@ -23,7 +23,11 @@ use crate::ledger;
 use crate::web::{Path, Viewer, times};
 
 /// The receipt of one decision; another person's is not found.
-pub async fn download(State(state): State<AppState>, viewer: Viewer, Path(id): Path<Uuid>) -> Result<Response> {
+pub async fn download(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let decision = decisions::find(&mut db, id).await?.ok_or(Error::NotFound)?;
     if decision.person_id != viewer.person_id {
@@ -44,7 +48,8 @@ async fn receipt_of(db: &mut PgConnection, state: &AppState, d: &Decision) -> Re
 
 /// Another id than the record's, and the same at every download.
 fn receipt_id(decision: Uuid) -> Uuid {
-    let hash: [u8; 32] = Sha256::digest([b"daylight-receipt-id/1\0", &decision.as_bytes()[..]].concat()).into();
+    let hash: [u8; 32] =
+        Sha256::digest([b"daylight-receipt-id/1\0", &decision.as_bytes()[..]].concat()).into();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
@@ -169,7 +174,8 @@ pub async fn choices(State(state): State<AppState>, viewer: Viewer, headers: Hea
 fn choice(card: &Card) -> ChoiceResponse {
     let content = card.case.rule.content();
     let counting = card.case.counting();
-    let notice = |c: &crate::notices::Coverage| NoticeResponse { id: c.notice, version: c.number.to_string() };
+    let notice =
+        |c: &crate::notices::Coverage| NoticeResponse { id: c.notice, version: c.number.to_string() };
     ChoiceResponse {
         processing: card.id(),
         category: content.category.id(),

@@ -75,10 +75,12 @@ async fn what_is_collected_after_a_no_is_on_the_page_at_once() {
     choose(&room.app, &room.worker, id, Choice::Yes).await.unwrap();
     let late = room.agent.fields(3, Some(&third), (12, 18), programs((13, 18)));
     room.agent.send(&late).await.assert_status(201);
-    let kept: i64 = sqlx::query_scalar("select sum(collected)::bigint from finding where kind = 'COLLECTED_AFTER_OPT_OUT'")
-        .fetch_one(&room.app.state.db)
-        .await
-        .unwrap();
+    let kept: i64 = sqlx::query_scalar(
+        "select sum(collected)::bigint from finding where kind = 'COLLECTED_AFTER_OPT_OUT'",
+    )
+    .fetch_one(&room.app.state.db)
+    .await
+    .unwrap();
     assert_eq!(kept, 6, "what was observed before the yes is held against the agent, though it came after");
 }
 
@@ -96,10 +98,12 @@ async fn an_opt_in_is_off_until_a_yes_and_again_when_the_notice_changes() {
     let count = |app: &TestApp| {
         let db = app.state.db.clone();
         async move {
-            sqlx::query_scalar::<_, i64>("select sum(collected)::bigint from finding where kind = 'COLLECTED_AFTER_OPT_OUT'")
-                .fetch_one(&db)
-                .await
-                .unwrap()
+            sqlx::query_scalar::<_, i64>(
+                "select sum(collected)::bigint from finding where kind = 'COLLECTED_AFTER_OPT_OUT'",
+            )
+            .fetch_one(&db)
+            .await
+            .unwrap()
         }
     };
     assert_eq!(count(&room.app).await, 1);

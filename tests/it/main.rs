@@ -27,6 +27,7 @@ mod register;
 mod reports;
 mod restore;
 mod serving;
+mod stories;
 mod support;
 mod transparency;
 mod verifier;
