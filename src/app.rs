@@ -79,6 +79,14 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
     Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
+/// Whether a notice in force tells anybody of this processing with this content.
+pub async fn is_told(db: &mut PgConnection, processing: Uuid, content_sha256: &[u8], now: Time) -> Result<bool> {
+    let (coverage, _) = notices::list_coverage(db).await?;
+    Ok(coverage.iter().any(|c| {
+        c.processing == processing && c.content_sha256[..] == *content_sha256 && c.in_force_at(now)
+    }))
+}
+
 /// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
 pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
     consent::refusals(db, people).await
@@ -96,7 +104,7 @@ pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
 
 /// Every route with who may use it; the access test compares it with its own table.
 pub fn route_table() -> Vec<RouteEntry> {
-    all_routes().into_parts().1
+    all_routes().merge(consent::busy_routes()).into_parts().1
 }
 
 /// The whole server as one service.
@@ -119,6 +127,7 @@ pub fn router(state: AppState) -> Router {
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
+                .layer(middleware::from_fn_with_state(state.clone(), consent::count_undecided))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -126,7 +135,18 @@ pub fn router(state: AppState) -> Router {
                 ))
                 .layer(csrf(&state.config)),
         )
+        .merge(busy_router())
         .with_state(state)
+}
+
+/// What programs ask many thousand times a second: no log line, no session, no nonce for each.
+fn busy_router() -> Router<AppState> {
+    let (router, _) = consent::busy_routes().into_parts();
+    router.layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn(problems::finish_for_programs))
+            .layer(CatchPanicLayer::custom(panicked)),
+    )
 }
 
 /// Refuses what another site makes a browser send (Sec-Fetch-Site, Origin). Programs under `/api` carry

@@ -74,6 +74,10 @@ pub fn get(path: &str, cookie: Option<&str>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").into_bytes()
 }
 
+pub fn get_as(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes()
+}
+
 pub fn post_json(path: &str, token: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(

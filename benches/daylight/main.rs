@@ -1,10 +1,11 @@
 //! Measures Daylight beside references in the same run: what counts is the ratio, since figures of a
 //! machine drift by the hour. docs/performance.md says how to run it and what it found.
 //!
-//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,binary]
+//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,decision,binary]
 
 mod binary;
 mod client;
+mod decision;
 mod fill;
 mod ingest;
 mod ledger;
@@ -73,6 +74,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wants("ledger") {
         ledger::measure(&mut bench)?;
+    }
+    if wants("decision") {
+        decision::measure(&mut bench)?;
     }
     if wants("binary") {
         binary::measure(&mut bench)?;

@@ -26,6 +26,11 @@ impl Page {
         Page { address, requests: Arc::new(requests), expect: Expect { status: 200, text } }
     }
 
+    /// Of these requests in turn, as they are.
+    pub fn of(address: SocketAddr, requests: Vec<Vec<u8>>, text: &'static str) -> Self {
+        Page { address, requests: Arc::new(requests), expect: Expect { status: 200, text } }
+    }
+
     fn ask(&self, bench: &Bench, connections: usize, length: Duration) -> anyhow::Result<Load> {
         let asking = ask(self.address, connections, length, self.requests.clone(), self.expect);
         bench.load.block_on(asking)
@@ -58,14 +63,14 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     }
     let (address, cookies) = first.expect("there is more than one size");
 
-    versus(bench, "hello (the noise of this run)", &hello, &hello)?;
+    versus(bench, "hello (the noise of this run)", &hello, &hello, None)?;
     let page = Page::new(address, "/healthz", &[], "ok");
-    versus(bench, "/healthz: all layers, no database", &page, &hello)?;
+    versus(bench, "/healthz: all layers, no database", &page, &hello, None)?;
     let page = Page::new(address, "/sign-in", &[], "Sign in");
-    versus(bench, "/sign-in", &page, &hello)?;
+    versus(bench, "/sign-in", &page, &hello, None)?;
     let page = Page::new(address, "/register", &cookies, "Sites you visit");
-    versus(bench, "/register, signed in", &page, &hello)?;
-    versus(bench, "/me/collection at 10^6 counters", &mine[0].1, &hello)?;
+    versus(bench, "/register, signed in", &page, &hello, None)?;
+    versus(bench, "/me/collection at 10^6 counters", &mine[0].1, &hello, None)?;
     for (words, page) in &mine[1..] {
         let name = format!("/me/collection at {words} counters, time");
         growth(bench, name, "at 10^6", page, &mine[0].1, 1.1)?;
@@ -74,7 +79,13 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 /// Answers a second, beside those of the reference.
-fn versus(bench: &mut Bench, name: &str, page: &Page, reference: &Page) -> anyhow::Result<()> {
+pub fn versus(
+    bench: &mut Bench,
+    name: &str,
+    page: &Page,
+    reference: &Page,
+    target: Option<Target>,
+) -> anyhow::Result<()> {
     eprintln!("{name}");
     for page in [page, reference] {
         page.ask(bench, CONNECTIONS, Duration::from_millis(500))?;
@@ -84,7 +95,7 @@ fn versus(bench: &mut Bench, name: &str, page: &Page, reference: &Page) -> anyho
         let subject = page.ask(bench, CONNECTIONS, bench.length)?.per_second;
         rounds.push((subject, Some(reference.ask(bench, CONNECTIONS, bench.length)?.per_second)));
     }
-    bench.rows.push(Row { name: name.into(), unit: "/s", reference: "hello", rounds, target: None });
+    bench.rows.push(Row { name: name.into(), unit: "/s", reference: "hello", rounds, target });
     Ok(())
 }
 

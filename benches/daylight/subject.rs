@@ -51,12 +51,17 @@ pub async fn open(embedded: &Embedded, name: &str) -> anyhow::Result<AppState> {
     Ok(AppState::new(config, pool, Clock::system(), Random::system()))
 }
 
-/// Empties the database and fills it with the example: declarations, findings and people to begin with.
-pub async fn begin_anew(state: &AppState) -> anyhow::Result<()> {
+/// Empties the database.
+pub async fn empty(state: &AppState) -> anyhow::Result<()> {
     database::erase_example(&state.db).await?;
     ledger::forget_example(&state.config.data_dir)?;
     database::migrate(&state.db).await?;
-    identity::mark_installation(state).await.map_err(|e| anyhow::anyhow!("{e}"))?;
+    identity::mark_installation(state).await.map_err(|e| anyhow::anyhow!("{e}"))
+}
+
+/// Empties the database and fills it with the example: declarations, findings and people to begin with.
+pub async fn begin_anew(state: &AppState) -> anyhow::Result<()> {
+    empty(state).await?;
     demo::fill(state).await.map_err(|e| anyhow::anyhow!("{e}"))
 }
 

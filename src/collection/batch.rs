@@ -298,18 +298,4 @@ fn split_days(from: Time, to: Time, zone: &TimeZone) -> Vec<(Day, i64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_cut_at_midnight_where_the_person_is() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let at = |text: &str| -> Time { text.parse::<jiff::Timestamp>().unwrap().into() };
-        let parts = split_days(at("2026-10-24T21:30:00Z"), at("2026-10-25T23:30:00Z"), &zone);
-        let seconds: Vec<i64> = parts.iter().map(|p| p.1).collect();
-        // The 25th has 25 hours: the clocks go back.
-        assert_eq!(seconds, [1_800, 25 * 3_600, 1_800]);
-        assert_eq!(parts.len(), 3);
-        assert!(split_days(at("2026-10-24T21:30:00Z"), at("2026-10-24T21:30:00Z"), &zone).is_empty());
-    }
-}
+mod tests;

@@ -155,7 +155,10 @@ impl Builder<'_> {
                     stopped: findings.stopped.remove(category.id()).unwrap_or_default(),
                 },
             );
-            let is_empty = view.declared.is_empty() && view.observed.is_empty() && view.findings.is_empty();
+            let is_empty = view.declared.is_empty()
+                && view.observed.is_empty()
+                && view.findings.is_empty()
+                && view.stopped.is_empty();
             if is_empty { others.push(view) } else { categories.push(view) }
         }
         categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));

@@ -72,7 +72,8 @@ pub async fn decision(
     let why = state.consent.ask(&token, query.subject, question).ok_or(Error::Unauthenticated)?;
     let response =
         DecisionResponse { decision: if why.allows() { "allow" } else { "deny" }, reason: reason(why) };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(response)).into_response())
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Ok((headers, Json(response)).into_response())
 }
 
 /// As far as a system needs to know. That somebody was never asked, said no, or objected is their own business.

@@ -9,10 +9,17 @@
 pub mod actions;
 pub mod api;
 pub mod bundle;
+mod card;
 pub mod cases;
+mod choices;
+pub mod enforcement;
 mod feed;
+mod history;
+mod integrity;
 mod live;
+pub mod mine;
 pub mod model;
+mod objection;
 mod policy;
 pub mod pseudonym;
 pub mod receipt;
@@ -20,6 +27,7 @@ pub mod record;
 mod refusals;
 pub mod rules;
 mod secrets;
+mod several;
 mod snapshot;
 pub mod store;
 mod tell;
@@ -29,6 +37,7 @@ pub mod text;
 use std::time::Duration;
 
 pub use bundle::PolicyKey;
+pub use choices::count_undecided;
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
 pub use policy::{newest_revisions, policy_key};
@@ -36,24 +45,48 @@ pub use refusals::refusals;
 pub use rules::Audience;
 
 use crate::app::AppState;
-use crate::web::{Access, Routes};
+use crate::web::{Access, Role, Routes};
+
+const WORKER: Access = Access::Roles(&[Role::Worker]);
 
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/api/v1/decision", Access::Token, api::decision)
+        .get("/me/choices", WORKER, choices::list)
+        .get("/me/choices/export.json", WORKER, mine::export)
+        .get("/me/choices/history", WORKER, history::all)
+        .get("/me/choices/receipts/{decision}", WORKER, mine::download)
+        .get("/me/choices/several", WORKER, several::show)
+        .post("/me/choices/several", WORKER, several::choose)
+        .get("/me/choices/{processing}", WORKER, history::one)
+        .post("/me/choices/{processing}", WORKER, choices::choose)
+        .post("/me/choices/{processing}/contest", WORKER, objection::contest)
+        .get("/me/choices/{processing}/object", WORKER, objection::show)
+        .post("/me/choices/{processing}/object", WORKER, objection::object)
+        .get("/api/v1/me/choices", WORKER, mine::choices)
         .get("/api/v1/policy-key", Access::Public, api::policy_key)
         .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
         .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)
 }
 
+/// What other systems ask at any rate they like: without the layers that pages need.
+pub fn busy_routes() -> Routes {
+    Routes::new().get("/api/v1/decision", Access::Token, api::decision)
+}
+
 /// Between looks at what has run out.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Enters what has run out, as long as the pool is open.
+/// Enters what has run out, and every hour what waits for its place in the log, as long as the pool is open.
 pub async fn keep_house(state: AppState) {
+    let hour = |state: &AppState| state.clock.now().jiff().as_second() / 3600;
+    let mut last = None;
     while !state.db.is_closed() {
         if let Err(error) = actions::enter_lapsed(&state).await {
             tracing::warn!(%error, "what has run out could not be entered; tried again soon");
+        }
+        if last != Some(hour(&state)) {
+            state.ledger.settle_or_wait().await;
+            last = Some(hour(&state));
         }
         tokio::select! {
             () = state.db.close_event() => return,

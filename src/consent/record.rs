@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::terms;
 use crate::clock::Time;
 use crate::ledger::document_hash;
+use crate::ledger::proof::consent::term;
 use crate::ledger::proof::receipt::{CONSENT_RECORD, NOT_STATED};
 use crate::register::{LegalBasis, ProcessingContent, Recipient, RecipientKind, country_name};
 use crate::web::times::hex;
@@ -131,7 +132,7 @@ fn purpose(facts: &Facts) -> Value {
         "recipient_third_parties": (0..content.recipients.len()).map(recipient_id).collect::<Vec<_>>(),
         "withdrawal_method": {
             "@type": control,
-            "description": "on the page of your choices in Daylight, in one step, without giving reasons",
+            "description": terms::withdrawal_words(content.legal_basis, content.choice_mode),
         },
         "privacy_rights": terms::rights(content.legal_basis, facts.jurisdiction),
     });
@@ -213,7 +214,7 @@ fn event(facts: &Facts) -> Value {
         "validity_duration": format!("{}/{until}", facts.at),
         "entity_id": if by == PERSON { facts.person_ref } else { CONTROLLER },
         "event_type": terms::event_type(basis, facts.content.choice_mode),
-        "event_state": terms::event_state(basis, facts.state),
+        "event_state": term(basis.map_or(NOT_STATED, |basis| basis.id()), facts.state),
         "state": facts.state,
         "indication_method": indicated,
         "text_sha256": format!("sha256:{}", hex(&facts.text_sha256)),

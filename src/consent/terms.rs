@@ -105,20 +105,14 @@ pub fn withdrawal(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'stat
     }
 }
 
-/// The state that the decision led to.
-pub fn event_state(basis: Option<LegalBasis>, state: &str) -> String {
-    let term = match (basis, state) {
-        (Some(LegalBasis::Consent), "given") => "dpv:ConsentGiven",
-        (Some(LegalBasis::Consent), "refused") => "dpv:ConsentRefused",
-        (Some(LegalBasis::Consent), "deferred") => "dpv:ConsentRequestDeferred",
-        (Some(LegalBasis::Consent), "withdrawn") => "dpv:ConsentWithdrawn",
-        (Some(LegalBasis::Consent), "expired") => "dpv:ConsentExpired",
-        (Some(LegalBasis::Consent), "renewed") => "dpv:RenewedConsentGiven",
-        (Some(LegalBasis::LegitimateInterests), "objected") => "dpv:LegitimateInterestObjected",
-        (Some(LegalBasis::PublicTask), "objected") => "dpv:PublicInterestObjected",
-        (_, state) => return format!("daylight:{state}"),
-    };
-    term.into()
+/// The same in words.
+pub fn withdrawal_words(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'static str {
+    match withdrawal(basis, mode) {
+        "dpv:ObjectingToProcess" => {
+            "an objection on the page of your choices in Daylight, which the employer must answer"
+        }
+        _ => "on the page of your choices in Daylight, in one step, without giving reasons",
+    }
 }
 
 /// Articles of the GDPR that give the person a right here; none where the GDPR doesn't apply.
@@ -140,6 +134,7 @@ pub fn rights(basis: Option<LegalBasis>, jurisdiction: &str) -> Vec<&'static str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::proof::consent::term;
 
     /// Looked up in the vocabulary's own files, release 2.3; `dpv:ConsentTerminated`, which guides mention,
     /// isn't there.
@@ -160,7 +155,7 @@ mod tests {
         let objections = ["objected", "upheld", "overridden", "contested"];
         for basis in LegalBasis::ALL {
             for state in states.iter().chain(&objections) {
-                let term = event_state(Some(*basis), state);
+                let term = term(basis.id(), state);
                 assert!(STATES.contains(&term.as_str()) || term == format!("daylight:{state}"), "{term}");
                 assert!(*basis == LegalBasis::Consent || !term.contains("Consent"), "{basis:?} {term}");
             }

@@ -44,6 +44,7 @@ pub async fn fill(state: &AppState) -> Result<()> {
     // A day's last moment is reported the next day; midnight UTC keeps windows and days in step.
     let begin = begin.day(&TimeZone::UTC).start(&TimeZone::UTC).plus_seconds(7 * 3600);
     let past = on_clock(state, begin);
+    let mut made = None;
     if !people::is_filled(state).await? {
         println!("Making an example organisation with {DAYS} days of history …");
         let staff = people::fill(&past).await?;
@@ -56,8 +57,13 @@ pub async fn fill(state: &AppState) -> Result<()> {
         register::go_on(&past, &staff, now, &declared, seen).await?;
         notices::fill(&past, &staff, &declared, notice).await?;
         reading::read_second(&past, &staff, notice).await?;
+        made = Some(staff);
     }
-    reports::catch_up(state, now).await
+    reports::catch_up(state, now).await?;
+    match made {
+        Some(staff) => reports::answer_one_finding(state, &staff).await,
+        None => Ok(()),
+    }
 }
 
 /// The same application on another clock.

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::people::Staff;
 use crate::app::AppState;
 use crate::clock::{Clock, Time};
+use crate::collection::model::FindingKind;
 use crate::collection::report::{self, Hash, ParsedReport, Source};
-use crate::collection::{self, ChainHead};
+use crate::collection::{self, Answer, ChainHead};
 use crate::error::{Error, Result};
 
 const WATCHED: [&str; 4] = ["app.usage", "presence", "input.key_counts", "window.titles"];
@@ -209,6 +210,14 @@ fn items(email: &str, window: (Time, Time), days_ago: i64) -> Vec<Value> {
         items.push(made);
     }
     items
+}
+
+/// HR has answered for what was sent abroad; what nobody declared still waits.
+pub async fn answer_one_finding(state: &AppState, staff: &Staff) -> Result<()> {
+    let group = collection::group_id(FindingKind::Exceeds, "web.domains", "");
+    let reason = "An update of acme-monitor began to send to a second address, which we had not been told of. \
+                  We have asked the maker to switch that off, and will say here when it is.";
+    collection::answer_findings(state, &staff.publisher, Answer { group: &group, seen: 0, reason }).await
 }
 
 /// Goes on reporting every five minutes while the example runs.

@@ -22,6 +22,23 @@ struct ErrorPage {
     advice: &'static str,
 }
 
+/// The same for what programs alone ask, many thousand times a second: nothing is made that only a page needs.
+pub async fn finish_for_programs(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let problem = response.extensions().get::<Problem>().cloned();
+    as_json(status, &problem.unwrap_or_else(|| Problem::new(status, refusal(status))))
+}
+
+fn as_json(status: StatusCode, problem: &Problem) -> Response {
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let kind = HeaderValue::from_static("application/problem+json");
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
 /// Finishes every refusal and failure; answers that succeeded pass through. It stands outside of what looks
 /// the viewer up, which can fail too: then the page knows nobody.
 pub async fn finish(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -46,9 +63,7 @@ pub async fn finish(State(state): State<AppState>, request: Request, next: Next)
     };
     problem.instance = request_id;
     let mut finished = if is_api {
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let kind = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+        as_json(status, &problem)
     } else if status == StatusCode::UNAUTHORIZED && is_get {
         return see_other(&format!("/sign-in?next={}", encode(&target)));
     } else {

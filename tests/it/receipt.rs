@@ -10,7 +10,7 @@ use daylight::ledger::proof::policy::Policy;
 use daylight::ledger::proof::verify::verify_receipt;
 use serde_json::{Value, json};
 
-use crate::support::receipts::{CHOICES, Choice, decided, policy, proved, written};
+use crate::support::receipts::{CHOICES, Choice, decided, entered, policy, proved, written};
 use crate::support::{TestApp, fresh_folder, python};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/receipt.schema.json");
@@ -181,6 +181,41 @@ fn what_cant_be_read_or_waits_is_told_apart_from_what_is_violated() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daylight"));
     let output = command.args(["verify", "x.export", "--receipt"]).arg(&early).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2), "a receipt is checked by itself");
+}
+
+#[test]
+fn what_the_operator_entered_must_agree_with_itself() {
+    let folder = Folder::new();
+    let (_, record, opening) = decided(REFUSED);
+    let judge = |name: &str, text: &str, expected: i32| {
+        for (code, said) in folder.judge(&folder.write(name, text), true) {
+            assert_eq!(code, expected, "{name}: {said}");
+        }
+    };
+    judge("entered", &entered(&record, &opening), 0);
+    // A refusal that other people's programs would read as a consent; and other contradictions.
+    for (name, pointer, to) in [
+        ("state", "/event/0/event_state", "dpv:ConsentGiven"),
+        ("word", "/event/0/state", "given"),
+        ("person", "/pii_principal_id", "p-0000"),
+        ("time", "/event/0/event_time", "2026-11-03T09:00:00Z"),
+        ("notice", "/privacy_notice/leaf_hash", "BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU"),
+        ("processing", "/processing/id", "00000000-0000-0000-0000-000000000003"),
+        ("basis", "/purposes/0/lawful_basis", "eu-gdpr:A6-1-f"),
+    ] {
+        let mut other = record.clone();
+        *other.pointer_mut(pointer).expect("a place") = to.into();
+        judge(name, &entered(&other, &opening), 1);
+    }
+    // Changed without the operator: the log's entry commits to something else.
+    let mut forged: Value = serde_json::from_str(&entered(&record, &opening)).expect("JSON");
+    let honest: Value = serde_json::from_str(&proved(GIVEN, 40)).expect("JSON");
+    forged["proof"] = honest["proof"].clone();
+    judge("other-entry", &forged.to_string(), 1);
+    // By somebody who signs a log of their own.
+    let stranger = policy(true).replace("log log.example.com/works", "# ");
+    fs::write(folder.0.join("policy.txt"), stranger).expect("a file");
+    judge("stranger", &proved(REFUSED, 40), 1);
 }
 
 /// A text with one bit of its middle changed.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::receipt::CONSENT_BASIS;
 use super::tree::Hash;
 
 /// So that these bytes can't be the beginning of anything else that is hashed.
@@ -50,6 +51,23 @@ pub struct Decision {
     pub processing: Uuid,
     /// SHA-256 of the record's canonical JSON.
     pub record: Hash,
+}
+
+/// The term that says a state in a record, of DPV 2.3 where it has one; of consent only where the processing
+/// rests on it.
+pub fn term(basis: &str, state: &str) -> String {
+    let term = match (basis, state) {
+        (CONSENT_BASIS, "given") => "dpv:ConsentGiven",
+        (CONSENT_BASIS, "refused") => "dpv:ConsentRefused",
+        (CONSENT_BASIS, "deferred") => "dpv:ConsentRequestDeferred",
+        (CONSENT_BASIS, "withdrawn") => "dpv:ConsentWithdrawn",
+        (CONSENT_BASIS, "expired") => "dpv:ConsentExpired",
+        (CONSENT_BASIS, "renewed") => "dpv:RenewedConsentGiven",
+        ("eu-gdpr:A6-1-f", "objected") => "dpv:LegitimateInterestObjected",
+        ("eu-gdpr:A6-1-e", "objected") => "dpv:PublicInterestObjected",
+        (_, state) => return format!("daylight:{state}"),
+    };
+    term.into()
 }
 
 /// `SHA-256("daylight-consent/v1" ‖ 0x00 ‖ salt ‖ canonical JSON of the opening)`

@@ -16,6 +16,8 @@ from verify import (
 
 STATES = ("given", "refused", "deferred", "withdrawn", "expired", "renewed", "objected", "upheld", "overridden",
           "contested")
+CONSENT = {"given": "ConsentGiven", "refused": "ConsentRefused", "deferred": "ConsentRequestDeferred",
+           "withdrawn": "ConsentWithdrawn", "expired": "ConsentExpired", "renewed": "RenewedConsentGiven"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 CLOCKS_DIFFER = 600  # seconds
 RECEIPT = "https://w3id.org/dpv/schema/dpv-27560#receipt"
@@ -49,7 +51,10 @@ def members(value, *names):
 def seconds(moment):
     if not isinstance(moment, str) or not MOMENT.fullmatch(moment):
         raise Violated("a time isn't written as it must be")
-    whole = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")
+    try:
+        whole = datetime.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        raise Violated("a time that there isn't") from None
     return int(whole.replace(tzinfo=timezone.utc).timestamp())
 
 
@@ -58,6 +63,14 @@ def sha256(value):
         return base64url(hashlib.sha256(canonical(value)).digest())
     except (ValueError, OverflowError, RecursionError):
         return None
+
+
+def term(basis, state):
+    """How a record says a state: in terms of consent only where the processing rests on it."""
+    objected = {"eu-gdpr:A6-1-f": "dpv:LegitimateInterestObjected", "eu-gdpr:A6-1-e": "dpv:PublicInterestObjected"}
+    if basis == "eu-gdpr:A6-1-a" and state in CONSENT:
+        return f"dpv:{CONSENT[state]}"
+    return objected.get(basis, "daylight:objected") if state == "objected" else f"daylight:{state}"
 
 
 class Receipt:
@@ -79,10 +92,13 @@ class Receipt:
             raise Violated("the salt isn't 32 bytes")
         try:
             self.purpose, self.event = self.record["purposes"][0], self.record["event"][0]
-            basis = self.purpose["lawful_basis"]
+            self.basis = self.purpose["lawful_basis"]
+            places = [self.record[name] for name in ("@context", "privacy_notice", "processing")] + [self.event]
         except (KeyError, IndexError, TypeError):
             raise Violated("the record lacks its purposes or its event") from None
-        if (basis == "eu-gdpr:A6-1-a") != self.on_consent:
+        if not isinstance(self.basis, str) or not all(isinstance(place, dict) for place in places):
+            raise Violated("the record's parts are not of their kinds")
+        if (self.basis == "eu-gdpr:A6-1-a") != self.on_consent:
             raise Violated("the type doesn't say on what the processing rests")
 
     def rewritten(self):
@@ -91,7 +107,7 @@ class Receipt:
             return "no consent is claimed"
         own = self.receipt
         identity = own["receipt_id"]
-        frame = {"@context": self.record.get("@context"), "@id": f"urn:uuid:{identity}", "@type": "dpv:ConsentReceipt",
+        frame = {"@context": self.record["@context"], "@id": f"urn:uuid:{identity}", "@type": "dpv:ConsentReceipt",
                  "schema_version": RECEIPT, "receipt_id": identity, "record": self.record}
         if canonical(frame) != canonical(own):
             raise Violated("the receipt around the record isn't what follows from it")
@@ -110,7 +126,7 @@ class Receipt:
     def consented(self, identity):
         parties, data = self.record["parties"], self.purpose["pii_information"]
         third = [p["party_name"] for p in parties if p["party_type"] == "dpv:ThirdParty"]
-        special = [d["pii_type"] for d in data if d["special_pii_category"]]
+        special = [d["pii_type"] for d in data if d.get("special_pii_category") is True]
         purpose = {
             "purpose": self.purpose["purpose"], "purposeCategory": self.purpose["purpose_type"],
             "consentType": "EXPLICIT", "piiCategory": [d["pii_type"] for d in data], "primaryPurpose": True,
@@ -157,6 +173,8 @@ class Receipt:
         for name, (here, there) in said.items():
             if not isinstance(here, str) or here != there:
                 raise Violated(f"opening and record differ in the {name}")
+        if self.event.get("event_state") != term(self.basis, decision["state"]):
+            raise Violated("the record's event_state is of another decision")
         return f"{decision['state']} at {opening['at']}"
 
     def committed(self, proof):
@@ -170,8 +188,10 @@ class Receipt:
         return f"leaf {proof.index} commits to the opening"
 
     def day(self, proof, policy):
-        times = [int.from_bytes(signature[:8], "big") for key in policy.witnesses.values() if key.signed(proof.checkpoint)
-                 for name, identity, signature in proof.checkpoint.signatures if (name, identity) == (key.name, key.id)]
+        checkpoint = proof.checkpoint
+        known = {(key.name, key.id) for key in policy.witnesses.values() if key.signed(checkpoint)}
+        own = [signature for name, identity, signature in checkpoint.signatures if (name, identity) in known]
+        times = [int.from_bytes(signature[:8], "big") for signature in own]
         if not times:
             return None, "the operator's word: no witness saw it"
         if min(times) + CLOCKS_DIFFER < seconds(self.file["opening"]["at"]):

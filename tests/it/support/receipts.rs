@@ -3,12 +3,12 @@
 use daylight::clock::Time;
 use daylight::consent::receipt::receipt;
 use daylight::consent::record::{Facts, NoticeRef, opening, record};
-use daylight::ledger::Leaf;
 use daylight::ledger::proof::checkpoint::Checkpoint;
 use daylight::ledger::proof::consent::commitment;
 use daylight::ledger::proof::note::{Key, Kind, Note, cosign, sign};
 use daylight::ledger::proof::tlog_proof::TlogProof;
 use daylight::ledger::proof::tree::{Hash, leaf_hash, root};
+use daylight::ledger::{Leaf, document_hash};
 use daylight::register::{
     Category, ChoiceMode, Granularity, LegalBasis, ProcessingContent, Purpose, Recipient, RecipientKind,
 };
@@ -97,14 +97,27 @@ pub fn decided(choice: Choice) -> (Leaf, Value, Value) {
 /// The receipt's text, as it is downloaded.
 pub fn written(choice: Choice, proof: Option<&str>) -> String {
     let (_, record, opening) = decided(choice);
-    let receipt = receipt(&record, &opening, &SALT, proof, Uuid::from_u128(8));
-    serde_json_canonicalizer::to_string(&receipt).expect("a receipt")
+    assembled(&record, &opening, proof)
 }
 
 /// The same with a proof that a witness cosigned `later` seconds after the decision.
 pub fn proved(choice: Choice, later: i64) -> String {
-    let leaf = decided(choice).0.to_bytes().expect("a leaf");
-    written(choice, Some(&proof(leaf, AT.saturating_add_signed(later))))
+    let (leaf, record, opening) = decided(choice);
+    let proof = proof(leaf.to_bytes().expect("a leaf"), AT.saturating_add_signed(later));
+    assembled(&record, &opening, Some(&proof))
+}
+
+/// A receipt of another record about the same, that the operator has entered into the log.
+pub fn entered(record: &Value, opening: &Value) -> String {
+    let mut opening = opening.clone();
+    opening["decision"]["record"] = document_hash(record).expect("a record").to_string().into();
+    let leaf = Leaf::Consent { commitment: commitment(&SALT, &opening) };
+    assembled(record, &opening, Some(&proof(leaf.to_bytes().expect("a leaf"), AT + 40)))
+}
+
+fn assembled(record: &Value, opening: &Value, proof: Option<&str>) -> String {
+    let receipt = receipt(record, opening, &SALT, proof, Uuid::from_u128(8));
+    serde_json_canonicalizer::to_string(&receipt).expect("a receipt")
 }
 
 fn keys() -> [SigningKey; 2] {

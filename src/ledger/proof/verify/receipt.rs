@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::checkpoint::Checkpoint;
-use super::super::consent::{Opening, commitment, words};
+use super::super::consent::{Opening, commitment, term, words};
 use super::super::leaf::{Leaf, document_hash, has_plain_numbers};
 use super::super::policy::Policy;
 use super::super::receipt::{NOT_STATED, SCHEMA, assemble};
@@ -45,12 +45,19 @@ impl<'a> Parts<'a> {
             return None;
         }
         Some(Parts {
-            record: record.filter(|r| r.is_object())?,
+            record: record.filter(|r| has_its_places(r))?,
             opening: file.get("opening")?,
             salt: salt.and_then(|bytes| bytes.try_into().ok()),
             proof: proof.as_str(),
         })
     }
+}
+
+/// Whether the places are there from which it shows what the decision was about.
+fn has_its_places(record: &Value) -> bool {
+    let objects =
+        [&record["@context"], &record["event"][0], &record["privacy_notice"], &record["processing"]];
+    objects.iter().all(|place| place.is_object()) && record["purposes"][0]["lawful_basis"].is_string()
 }
 
 /// Checks a receipt file; without a policy nobody's signature counts, and the report says so.
@@ -146,8 +153,14 @@ fn judge_opening(parts: &Parts, report: &mut Report) -> Option<Opening> {
             report.violated(RECORD, None, format!("its {what} isn't the one in the opening"));
         }
     }
+    let basis = parts.record["purposes"][0]["lawful_basis"].as_str().unwrap_or_default();
+    if event["event_state"] != term(basis, &opening.decision.state) {
+        report.violated(RECORD, None, "its event_state isn't the term for the decision in the opening");
+    }
     let time: Option<jiff::Timestamp> = opening.at.parse().ok();
-    if words(&opening.decision.state).is_none() || time.is_none_or(|t| t.to_string() != opening.at) {
+    let id = opening.decision.processing.to_string();
+    let plain = said["decision"]["processing"] == id && time.is_some_and(|t| t.to_string() == opening.at);
+    if !plain || words(&opening.decision.state).is_none() {
         report.violated(RECORD, None, "the opening's decision or its time isn't written as it must be");
     }
     report.unless_violated(RECORD, "the opening commits to the record, and both say the same");
