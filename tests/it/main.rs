@@ -22,6 +22,7 @@ mod outbox;
 mod packaging;
 mod people;
 mod policy;
+mod policy_end_to_end;
 mod receipt;
 mod register;
 mod reports;
