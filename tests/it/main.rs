@@ -7,6 +7,8 @@ mod agent;
 mod agent_policy;
 mod architecture;
 mod audit;
+mod choices;
+mod choices_history;
 mod choosing;
 mod collection;
 mod crash;
