@@ -12,7 +12,8 @@ create table consent_decision (
     -- Random: an id that counts time would tell when somebody decided.
     id uuid primary key,
     person_id uuid not null references person,
-    processing_id uuid not null references processing,
+    -- Here and below no foreign keys to what can be deleted (drafts): see the end of this table.
+    processing_id uuid not null,
     -- 1, 2, 3, … for each person and processing.
     number integer not null,
     state text not null,
@@ -22,8 +23,8 @@ create table consent_decision (
     by_id uuid references person,
     -- What was decided on: the words, the notice that told of it, and the register's content.
     text_sha256 bytea not null references consent_text,
-    notice_id uuid not null references notice,
-    version_id uuid not null references notice_version,
+    notice_id uuid not null,
+    version_id uuid not null,
     -- Of that version: a material one asks anew.
     major integer not null,
     -- BCP 47, of the notice that was offered for reading.
@@ -45,7 +46,7 @@ create table consent_decision (
     record jsonb not null,
     opening jsonb not null,
     salt bytea not null,
-    ledger_entry bigint not null references ledger_entry,
+    ledger_entry bigint not null,
     constraint consent_decision_number_once unique (person_id, processing_id, number),
     constraint consent_decision_number_positive check (number >= 1),
     constraint consent_decision_state_known check (state in ('given', 'refused', 'deferred', 'withdrawn', 'expired',
@@ -62,8 +63,9 @@ create index consent_decision_objections on consent_decision (processing_id, at)
 create index consent_decision_until on consent_decision (until) where state in ('given', 'renewed') and until is not null;
 comment on table consent_decision is 'Purpose: each choice about each processing, and each answer to an objection. Retention: kept; append-only by privilege.';
 
--- Nobody rewrites a choice: the server's own account may not, and a trigger stops whoever grants it back. No
--- foreign key may point here: checking one needs the right to update.
+-- Nobody rewrites a choice: the server's own account may not, and a trigger stops whoever grants it back.
+-- Postgres checks a foreign key by locking rows, which needs the right to update: so none may point here, and
+-- none from here to a table whose rows are ever deleted.
 create trigger consent_decision_append_only before update or delete on consent_decision
     for each row execute function refuse_change();
 create trigger consent_decision_not_emptied before truncate on consent_decision

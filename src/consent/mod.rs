@@ -10,9 +10,11 @@ pub mod actions;
 pub mod api;
 pub mod bundle;
 pub mod cases;
+mod courier;
 mod feed;
 mod live;
 pub mod model;
+mod objections;
 mod policy;
 pub mod pseudonym;
 pub mod receipt;
@@ -22,13 +24,18 @@ pub mod rules;
 mod secrets;
 mod snapshot;
 pub mod store;
+mod systems;
+pub mod tally;
 mod tell;
 mod terms;
 pub mod text;
+mod totals;
+pub mod webhook;
 
 use std::time::Duration;
 
 pub use bundle::PolicyKey;
+pub use courier::{deliver, deliver_due};
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
 pub use policy::{newest_revisions, policy_key};
@@ -36,10 +43,24 @@ pub use refusals::refusals;
 pub use rules::Audience;
 
 use crate::app::AppState;
-use crate::web::{Access, Routes};
+use crate::register::ProcessingContent;
+use crate::web::{Access, Role, Routes};
+
+const ADMINISTRATOR: Access = Access::Roles(&[Role::Administrator]);
+const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
+const BOTH: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/systems", Access::SignedIn, systems::list)
+        .post("/systems", ADMINISTRATOR, systems::create)
+        .post("/systems/{id}/renew", ADMINISTRATOR, systems::renew)
+        .post("/systems/{id}/revoke", ADMINISTRATOR, systems::revoke)
+        .post("/systems/{id}/test", ADMINISTRATOR, systems::test)
+        .get("/objections", BOTH, objections::list)
+        .get("/objections/{id}", BOTH, objections::show)
+        .post("/objections/{id}", PUBLISHER, objections::answer)
+        .get("/organisation/choices", BOTH, totals::show)
         .get("/api/v1/policy-key", Access::Public, api::policy_key)
         .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
         .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)
@@ -50,14 +71,25 @@ pub fn busy_routes() -> Routes {
     Routes::new().get("/api/v1/decision", Access::Token, api::decision)
 }
 
-/// Between looks at what has run out.
+/// A processing in a few words: "Window titles, to train AI models".
+fn name(content: &ProcessingContent) -> String {
+    format!("{}, {}", content.category.name(), content.purpose.words())
+}
+
+/// Between looks at what is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Enters what has run out, as long as the pool is open.
+/// Enters what has run out, counts what others may see, and says that objections wait, as long as the pool is open.
 pub async fn keep_house(state: AppState) {
     while !state.db.is_closed() {
         if let Err(error) = actions::enter_lapsed(&state).await {
             tracing::warn!(%error, "what has run out could not be entered; tried again soon");
+        }
+        if let Err(error) = actions::tally::count_choices(&state).await {
+            tracing::warn!(%error, "choices could not be counted; tried again soon");
+        }
+        if let Err(error) = actions::objections::mail_publishers(&state).await {
+            tracing::warn!(%error, "the mail about objections could not be written; tried again soon");
         }
         tokio::select! {
             () = state.db.close_event() => return,
