@@ -275,6 +275,7 @@ async fn run(
         tokio::spawn(notices::keep_house(state.clone())),
         tokio::spawn(consent::keep_fresh(state.clone())),
         tokio::spawn(consent::keep_house(state.clone())),
+        tokio::spawn(consent::deliver(state.clone())),
         tokio::spawn(ledger::keep(state.clone())),
     ];
     let router = app::router(state.clone());

@@ -80,6 +80,10 @@ pub fn words(action: &str) -> &'static str {
         "acknowledgement.exported" => {
             "Your acknowledgement of a notice was exported, because a law makes your employer prove it"
         }
+        "system.registered" => "Another system was given leave to ask what you allow",
+        "system.renewed" => "The access of a system that may ask what you allow was made anew",
+        "system.revoked" => "A system’s leave to ask what you allow was taken back",
+        "objection.read" => "Your objection was opened",
         "devices.listed" => "The list of devices and whose they are was opened",
         _ => "Something else was done",
     }

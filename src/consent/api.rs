@@ -46,8 +46,9 @@ pub struct DecisionResponse {
     /// `allow` or `deny`.
     #[schema(example = "deny")]
     decision: &'static str,
-    /// `unknown` also where the reason would tell more than the decision.
-    #[schema(example = "personal")]
+    /// `choice`: it follows from what holds for this person. `not_in_force`: nothing that this system may ask about
+    /// is in force for them; so is nobody. `stale`: this server doesn't know for sure, so ask again soon.
+    #[schema(example = "choice")]
     reason: &'static str,
 }
 
@@ -58,6 +59,7 @@ pub struct DecisionResponse {
     security(("system_token" = [])), responses(
     (status = 200, body = DecisionResponse),
     (status = 401, description = "Token isn't a system's", body = Problem),
+    (status = 503, description = "What is allowed, and who may ask, isn't known for sure at the moment", body = Problem),
     (status = 422, description = "Category or purpose isn't in the taxonomy", body = Problem)))]
 pub async fn decision(
     State(state): State<AppState>,
@@ -69,20 +71,33 @@ pub async fn decision(
     let category = Category::parse(&query.category).ok_or_else(|| unknown("category", "category"))?;
     let purpose = Purpose::parse(&query.purpose).ok_or_else(|| unknown("purpose", "purpose"))?;
     let question = Use { category, purpose, program: query.source.as_deref() };
-    let why = state.consent.ask(&token, query.subject, question).ok_or(Error::Unauthenticated)?;
+    let why = state.consent.ask(&token, query.subject, question).ok_or_else(|| unknown_token(&state))?;
     let response =
         DecisionResponse { decision: if why.allows() { "allow" } else { "deny" }, reason: reason(why) };
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     Ok((headers, Json(response)).into_response())
 }
 
-/// As far as a system needs to know. That somebody was never asked, said no, or objected is their own business.
+/// A server that has just started doesn't know yet whose tokens there are.
+fn unknown_token(state: &AppState) -> Error {
+    match state.consent.is_fresh() {
+        true => Error::Unauthenticated,
+        false => not_sure(),
+    }
+}
+
+fn not_sure() -> Error {
+    let words = "What is allowed isn’t known for sure at the moment. Please ask again soon.";
+    Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
+}
+
+/// As far as a system needs to know. That somebody was never asked, said no, or objected is their own business; and
+/// what is declared to whom, or told to whom, would tell where somebody works and whether they are known here.
 fn reason(why: Why) -> &'static str {
     match why {
         _ if why.is_personal() || why.allows() => "choice",
         Why::Stale => "stale",
-        Why::NotTold => "not_told",
-        _ => "not_declared",
+        _ => "not_in_force",
     }
 }
 
@@ -129,8 +144,7 @@ pub async fn agent_policy(
         // Before looking: a change after it wakes us.
         let (mut rules, mut own) = state.consent.watch(agent.person_id);
         if !state.consent.is_fresh() {
-            let words = "What is allowed isn’t known for sure at the moment. Please ask again soon.";
-            return Err(Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into()));
+            return Err(not_sure());
         }
         let issued = policy::issue(&state, &mut db, &agent).await?;
         drop(db);

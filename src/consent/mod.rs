@@ -12,6 +12,7 @@ pub mod bundle;
 mod card;
 pub mod cases;
 mod choices;
+mod courier;
 pub mod enforcement;
 mod feed;
 mod history;
@@ -20,6 +21,7 @@ mod live;
 pub mod mine;
 pub mod model;
 mod objection;
+mod objections;
 mod policy;
 pub mod pseudonym;
 pub mod receipt;
@@ -30,14 +32,19 @@ mod secrets;
 mod several;
 mod snapshot;
 pub mod store;
+mod systems;
+pub mod tally;
 mod tell;
 mod terms;
 pub mod text;
+mod totals;
+pub mod webhook;
 
 use std::time::Duration;
 
 pub use bundle::PolicyKey;
 pub use choices::count_undecided;
+pub use courier::{deliver, deliver_due};
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
 pub use policy::{newest_revisions, policy_key};
@@ -45,9 +52,13 @@ pub use refusals::refusals;
 pub use rules::Audience;
 
 use crate::app::AppState;
+use crate::register::ProcessingContent;
 use crate::web::{Access, Role, Routes};
 
 const WORKER: Access = Access::Roles(&[Role::Worker]);
+const ADMINISTRATOR: Access = Access::Roles(&[Role::Administrator]);
+const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
+const BOTH: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -63,6 +74,15 @@ pub fn routes() -> Routes {
         .get("/me/choices/{processing}/object", WORKER, objection::show)
         .post("/me/choices/{processing}/object", WORKER, objection::object)
         .get("/api/v1/me/choices", WORKER, mine::choices)
+        .get("/systems", Access::SignedIn, systems::list)
+        .post("/systems", ADMINISTRATOR, systems::create)
+        .post("/systems/{id}/renew", ADMINISTRATOR, systems::renew)
+        .post("/systems/{id}/revoke", ADMINISTRATOR, systems::revoke)
+        .post("/systems/{id}/test", ADMINISTRATOR, systems::test)
+        .get("/objections", BOTH, objections::list)
+        .get("/objections/{id}", BOTH, objections::show)
+        .post("/objections/{id}", PUBLISHER, objections::answer)
+        .get("/organisation/choices", BOTH, totals::show)
         .get("/api/v1/policy-key", Access::Public, api::policy_key)
         .get("/api/v1/policy/{agent}", Access::Token, api::agent_policy)
         .post("/api/v1/policy/{agent}/confirmations", Access::Token, api::confirm)
@@ -73,10 +93,16 @@ pub fn busy_routes() -> Routes {
     Routes::new().get("/api/v1/decision", Access::Token, api::decision)
 }
 
-/// Between looks at what has run out.
+/// A processing in a few words: "Window titles, to train AI models".
+fn name(content: &ProcessingContent) -> String {
+    format!("{}, {}", content.category.name(), content.purpose.words())
+}
+
+/// Between looks at what is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Enters what has run out, and every hour what waits for its place in the log, as long as the pool is open.
+/// Enters what has run out, and every hour what waits for its place in the log; counts what others may see, and
+/// says that objections wait; as long as the pool is open.
 pub async fn keep_house(state: AppState) {
     let hour = |state: &AppState| state.clock.now().jiff().as_second() / 3600;
     let mut last = None;
@@ -87,6 +113,12 @@ pub async fn keep_house(state: AppState) {
         if last != Some(hour(&state)) {
             state.ledger.settle_or_wait().await;
             last = Some(hour(&state));
+        }
+        if let Err(error) = actions::tally::count_choices(&state).await {
+            tracing::warn!(%error, "choices could not be counted; tried again soon");
+        }
+        if let Err(error) = actions::objections::mail_publishers(&state).await {
+            tracing::warn!(%error, "the mail about objections could not be written; tried again soon");
         }
         tokio::select! {
             () = state.db.close_event() => return,

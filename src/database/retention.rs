@@ -30,6 +30,17 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     )
     .execute(&mut *db)
     .await?;
+    let month_ago_day = month_ago.day(&jiff::tz::TimeZone::UTC);
+    sqlx::query!("delete from webhook_delivery where decided_on < $1 and body is null", month_ago_day as _)
+        .execute(&mut *db)
+        .await?;
+    // The newest says since when no mail has spoken of objections.
+    sqlx::query!(
+        "delete from objection_mail where day < $1 and day < (select max(day) from objection_mail)",
+        month_ago_day as _
+    )
+    .execute(&mut *db)
+    .await?;
     sqlx::query!("delete from outbox where created_at < $1", now.plus_days(-90) as _).execute(db).await?;
     Ok(())
 }

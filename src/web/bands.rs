@@ -46,6 +46,15 @@ impl PeopleBand {
         self.words("none", "")
     }
 
+    /// For messages and other things that each stand for what somebody did, however many there may be.
+    pub fn of_messages(count: i64) -> String {
+        let band = match count {
+            ..SMALLEST_GROUP => PeopleBand::FewerThanFive,
+            _ => PeopleBand::From(count - count % SMALLEST_GROUP),
+        };
+        band.words("none", "")
+    }
+
     fn words(self, nobody: &str, unit: &str) -> String {
         match self {
             PeopleBand::FewerThanFive => format!("{nobody}, or fewer than 5"),

@@ -108,6 +108,9 @@ const DONE: &[(&str, &str)] = &[
     ),
     ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
     ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
+    ("system-revoked", "Revoked. It can’t ask any more, and it is told of nothing."),
+    ("system-tested", "A test message is on its way. Open this page again to see what was answered."),
+    ("objection-answered", "Your answer is on record. The one who objected reads it on their own page."),
     ("device-released", "The device is no longer assigned."),
 ];
 
@@ -147,6 +150,7 @@ impl Page {
         links.push(("/register", "Declared"));
         if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
             links.push(("/publishing", "Publishing"));
+            links.push(("/objections", "Objections"));
         }
         if viewer.roles.iter().any(|r| *r != Role::Worker) {
             links.push(("/organisation", "Organisation"));
@@ -154,6 +158,7 @@ impl Page {
         if viewer.has(Role::Administrator) {
             links.push(("/people", "People"));
             links.push(("/agents", "Agents"));
+            links.push(("/systems", "Systems"));
             links.push(("/outbox", "Outbox"));
         }
         links.push(("/categories", "Categories"));

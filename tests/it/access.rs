@@ -58,7 +58,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/notices/{id}", "s"),
     ("GET", "/notices/{id}/changes", "s"),
     ("GET", "/notices/{id}/reach", "hr"),
+    ("GET", "/objections", "hr"),
+    ("GET", "/objections/{id}", "hr"),
     ("GET", "/organisation", "hra"),
+    ("GET", "/organisation/choices", "hr"),
     ("GET", "/outbox", "a"),
     ("GET", "/password/forgotten", "p"),
     ("GET", "/people", "a"),
@@ -78,6 +81,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/register/{id}", "s"),
     ("GET", "/register/{id}/edit", "h"),
     ("GET", "/sign-in", "p"),
+    ("GET", "/systems", "s"),
     ("POST", "/agents", "a"),
     ("POST", "/agents/{id}/revoke", "a"),
     ("POST", "/api/v1/agents", "t"),
@@ -101,6 +105,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/notices/{id}/decline", "w"),
     ("POST", "/notices/{id}/questions", "w"),
     ("POST", "/notices/{id}/remind", "h"),
+    ("POST", "/objections/{id}", "h"),
     ("POST", "/outbox/test", "a"),
     ("POST", "/outbox/{id}/show", "a"),
     ("POST", "/password/forgotten", "p"),
@@ -140,6 +145,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/register/{id}/resume", "h"),
     ("POST", "/sign-in", "p"),
     ("POST", "/sign-out", "p"),
+    ("POST", "/systems", "a"),
+    ("POST", "/systems/{id}/renew", "a"),
+    ("POST", "/systems/{id}/revoke", "a"),
+    ("POST", "/systems/{id}/test", "a"),
 ];
 
 #[test]

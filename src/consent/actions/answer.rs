@@ -21,6 +21,9 @@ pub enum Reply {
     Overridden,
 }
 
+/// Which of these it was isn't said: that somebody has left or moved would tell who objected.
+const CLOSED: &str = "Nothing waits for an answer here any more: it was answered or taken back meanwhile, or it isn’t in force for them now.";
+
 /// Answers the objection with this id; the reasons are for the one who objected.
 pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, reply: Reply, reason: &str) -> Result<()> {
     viewer.acting_as(&[Role::Publisher]).ok_or(Error::Forbidden)?;
@@ -37,15 +40,13 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, reply: Reply, r
     let (audience, case) = match cases::find(&mut tx, objection.person_id, objection.processing_id, now).await
     {
         Err(Error::NotFound) => {
-            return Err(Error::conflict(
-                "This isn’t in force for them any more, so there is nothing to answer.",
-            ));
+            return Err(Error::conflict(CLOSED));
         }
         found => found?,
     };
     let newest = case.decisions.iter().rev().find(|d| d.state != State::Deferred);
     if newest.map(|d| d.id) != Some(id) {
-        return Err(Error::conflict("This objection was answered or taken back meanwhile."));
+        return Err(Error::conflict(CLOSED));
     }
     // It is answered as things are now; what was objected to may have changed since.
     let version = case.covering.as_ref().map_or(objection.version_id, |c| c.version);

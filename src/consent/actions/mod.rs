@@ -6,6 +6,9 @@
 mod answer;
 mod choose;
 mod lapse;
+pub mod objections;
+pub mod systems;
+pub mod tally;
 
 pub use answer::{Reply, answer};
 pub use choose::{Seen, Wish, choose, choose_all, one_month_after, show};

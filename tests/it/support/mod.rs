@@ -15,6 +15,7 @@ pub mod logs;
 pub mod notice;
 pub mod python;
 pub mod receipts;
+pub mod receiver;
 pub mod smtp;
 pub mod transparency;
 
