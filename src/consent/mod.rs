@@ -47,7 +47,7 @@ pub use choices::count_undecided;
 pub use courier::{deliver, deliver_due};
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
-pub use policy::{newest_revisions, policy_key};
+pub use policy::{issue, newest_revisions, policy_key};
 pub use refusals::refusals;
 pub use rules::Audience;
 
