@@ -52,7 +52,7 @@ async fn an_opt_out_ends_the_watcher_and_is_confirmed_only_when_it_is_gone() {
 #[tokio::test]
 async fn the_first_alternative_whose_categories_are_all_allowed_runs() {
     let dashboard = Dashboard::start().await;
-    let full = dashboard.program("full", "env > \"$0.env\"");
+    let full = dashboard.program("full", "env > \"$0.new\" && mv \"$0.new\" \"$0.env\"");
     let lean = dashboard.program("lean", "");
     let other = dashboard.program("other", "");
     let watchers = [

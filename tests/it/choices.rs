@@ -153,9 +153,10 @@ async fn everything_that_can_be_chosen_stands_in_its_place() {
     assert_eq!(room.chips(untold).await, ["Off"]);
     assert!(room.standing(untold).await.contains("No notice in force tells you of it"));
     assert!(page.select(".chip--good").is_empty(), "neither on nor off is the green one");
-    assert!(page.attributes(&format!("[id='c-{objection}'] a"), "href").contains(&format!(
-        "/me/choices/{objection}/object"
-    )));
+    assert!(
+        page.attributes(&format!("[id='c-{objection}'] a"), "href")
+            .contains(&format!("/me/choices/{objection}/object"))
+    );
     // Other pages lead to a kind of data.
     assert_eq!(page.attributes("article > span", "id").len(), 4, "programs stand twice, and first once");
 }
@@ -238,7 +239,11 @@ async fn several_at_once_count_together_or_not_at_all() {
     assert_eq!(page.select("fieldset").len(), 2);
     assert!(!page.body.contains(&format!("choice-{training}")), "training AI is chosen apart");
     assert!(page.attributes("main a", "href").contains(&"/me/choices#training".to_owned()));
-    assert_eq!(page.attributes("input[checked]", "value"), ["leave", "leave"], "nothing is ticked for anybody");
+    assert_eq!(
+        page.attributes("input[checked]", "value"),
+        ["leave", "leave"],
+        "nothing is ticked for anybody"
+    );
     assert_eq!(page.select("button[value='yes-to-all']").len(), 0);
 
     let (first, second) = (format!("choice-{one}"), format!("choice-{two}"));
@@ -273,7 +278,8 @@ async fn an_objection_stops_it_and_has_a_clock() {
     let id = room.told(&[]).await;
     let form = room.worker.get(&format!("/me/choices/{id}/object")).await.assert_status(200);
     let words = form.select("main").remove(0);
-    for said in ["HR reads your reasons", "give you away", "due by 2 Dec 2026, 09:00", "privacy@example.com"] {
+    for said in ["HR reads your reasons", "give you away", "due by 2 Dec 2026, 09:00", "privacy@example.com"]
+    {
         assert!(words.contains(said), "{said} isn't in {words}");
     }
     let long = format!("{REASON}{}", "x".repeat(2_000));

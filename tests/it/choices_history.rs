@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::choices::{CONSENT, Room, press};
 use crate::support::agent::Agent;
-use crate::support::consent::{OPT_IN, OPT_OUT, choose, own_agent};
+use crate::support::consent::{OPT_IN, OPT_OUT, choose};
 use crate::support::{Actor, Reply};
 
 /// Asks what is allowed, as an agent.
@@ -42,7 +42,7 @@ async fn decisions(room: &Room) -> Vec<Uuid> {
 async fn a_decisions_way_is_shown_agent_by_agent() {
     let room = Room::new().await;
     let id = room.told(OPT_OUT).await;
-    let agent = own_agent(&room.app, room.worker.id()).await;
+    let agent = Agent::of(&room.app, room.worker.id()).await;
     let clock = &room.app.state.clock;
     let first = ask(&room, &agent).await;
     confirm(&room, &agent, &first).await;
@@ -59,7 +59,10 @@ async fn a_decisions_way_is_shown_agent_by_agent() {
     assert!(overdue.contains("Overdue") && overdue.contains("within 5 minutes"), "{overdue}");
     confirm(&room, &agent, &bundle).await;
     let applied = ways().await;
-    assert!(applied.starts_with("You said no at 09:00:10; told 09:00:22, applied 09:05:11 on laptop"), "{applied}");
+    assert!(
+        applied.starts_with("You said no at 09:00:10; told 09:00:22, applied 09:05:11 on laptop"),
+        "{applied}"
+    );
     let card = room.worker.get("/me/choices").await.select(&format!("[id='c-{id}'] .ways li"));
     assert_eq!(card, [applied]);
     // A change of mind before the agent asked needs nothing of it.
@@ -80,6 +83,9 @@ async fn each_decision_stands_in_the_log_with_the_words_it_was_made_on() {
         room.press(id, choice).await.assert_status(303);
         room.app.state.clock.advance(60);
     }
+    let waiting = room.worker.get(&format!("/me/choices/{id}")).await.assert_status(200);
+    assert!(waiting.select(".timeline .chip--good").is_empty(), "nothing is checked before it is in the log");
+    room.app.state.ledger.settle().await.unwrap();
     let page = room.worker.get(&format!("/me/choices/{id}")).await.assert_status(200);
     assert_eq!(
         page.select(".timeline__title"),
@@ -108,12 +114,17 @@ async fn a_row_changed_by_sql_is_told() {
         room.press(id, choice).await.assert_status(303);
         room.app.state.clock.advance(60);
     }
+    room.app.state.ledger.settle().await.unwrap();
     let path = format!("/me/choices/{id}");
-    let broken = async || room.worker.get(&path).await.assert_status(200).select(".timeline .banner--error").len();
+    let broken =
+        async || room.worker.get(&path).await.assert_status(200).select(".timeline .banner--error").len();
     assert_eq!(broken().await, 0);
     let update = "update consent_decision set state = 'given' where state = 'withdrawn'";
     assert!(sqlx::query(update).execute(db).await.is_err(), "nobody rewrites a choice");
-    for sql in ["alter table consent_decision disable trigger user", "grant update, delete on consent_decision to current_user"] {
+    for sql in [
+        "alter table consent_decision disable trigger user",
+        "grant update, delete on consent_decision to current_user",
+    ] {
         sqlx::query(sql).execute(db).await.unwrap();
     }
     let changes = [
@@ -153,6 +164,7 @@ async fn receipts_and_everything_can_be_taken_along() {
     room.press(id, "yes").await.assert_status(303);
     room.app.state.clock.advance(1);
     room.press(other, "no").await.assert_status(303);
+    room.app.state.ledger.settle().await.unwrap();
     let made = decisions(&room).await;
     let receipt = async |decision: &Uuid| -> Reply {
         room.worker.get(&format!("/me/choices/receipts/{decision}")).await.assert_status(200)
