@@ -40,7 +40,7 @@ pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time)
     state.clock.advance(now.plus_days(-6).seconds_since(state.clock.now()).max(0));
     tell_agents(state).await?;
     for (i, worker) in staff.workers.iter().enumerate().skip(1) {
-        state.clock.advance(3 * 3600);
+        state.clock.advance(10_000);
         let mut wishes = Vec::new();
         match i % 4 {
             0 => wishes.push((OFFICE, Choice::No)),
@@ -60,6 +60,10 @@ pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time)
             obey_after_a_while(state).await?;
         }
     }
+    // In the morning, before the shift.
+    let zone = &state.config.time_zone;
+    let morning = state.clock.now().day(zone).plus_days(1).start(zone).plus_seconds(9 * 3600 + 17);
+    state.clock.advance(morning.seconds_since(state.clock.now()));
     let reason = "I write with a screen keyboard because of my wrists. The counts make me look idle.";
     let objection = Choice::Object { reason, named: true };
     let ada = &staff.workers[ADA];

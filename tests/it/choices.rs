@@ -158,7 +158,7 @@ async fn everything_that_can_be_chosen_stands_in_its_place() {
             .contains(&format!("/me/choices/{objection}/object"))
     );
     // Other pages lead to a kind of data.
-    assert_eq!(page.attributes("article > span", "id").len(), 4, "programs stand twice, and first once");
+    assert_eq!(page.attributes("article > .cluster", "id").len(), 4, "programs stand twice, and first once");
 }
 
 #[tokio::test]
