@@ -120,9 +120,8 @@ async fn agents(state: &AppState) -> Result<Vec<AgentRow>> {
 /// Each agent asks what it may collect.
 async fn tell_agents(state: &AppState) -> Result<()> {
     state.consent.reload().await?;
-    let mut db = state.db.acquire().await?;
     for agent in agents(state).await? {
-        consent::issue(state, &mut db, &agent).await?;
+        consent::issue(state, &agent, None).await?;
     }
     Ok(())
 }
@@ -167,7 +166,7 @@ async fn ask_and_confirm(state: &AppState) -> Result<()> {
     let now = state.clock.now();
     for agent in agents(state).await? {
         let before = policy::find_newest(&mut db, agent.id).await?.map_or(0, |told| told.revision);
-        consent::issue(state, &mut db, &agent).await?;
+        consent::issue(state, &agent, None).await?;
         if let Some(told) = policy::find_newest(&mut db, agent.id).await?.filter(|t| t.revision > before) {
             policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
         }
