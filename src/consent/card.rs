@@ -2,6 +2,7 @@
 //! came.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -242,8 +243,8 @@ impl Board {
         // Most processings are told of by the same few notices.
         let mut told: HashMap<Uuid, Told> = HashMap::new();
         for version in all.cases.iter().filter_map(Case::asked_by).map(|(version, _)| version) {
-            if !told.contains_key(&version) {
-                told.insert(version, notices::find_told(db, &state.ledger, version).await?);
+            if let Entry::Vacant(place) = told.entry(version) {
+                place.insert(notices::find_told(db, &state.ledger, version).await?);
             }
         }
         let mut cards = Vec::with_capacity(all.cases.len());
