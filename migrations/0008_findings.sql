@@ -30,7 +30,6 @@ drop index finding_once;
 create unique index finding_once on finding (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
     coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
     coalesce(day, '0001-01-01'));
-create index finding_by_group on finding (kind, category, program);
 
 -- Times may only be widened and counts may only grow.
 create or replace function finding_keeps() returns trigger language plpgsql as $$

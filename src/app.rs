@@ -79,6 +79,19 @@ pub async fn told_since(db: &mut PgConnection, processing: Uuid, since: Time) ->
     Ok(notices::store::find_told_since(db, processing, since).await?)
 }
 
+/// Whether a notice in force tells anybody of this processing with this content.
+pub async fn is_told(
+    db: &mut PgConnection,
+    processing: Uuid,
+    content_sha256: &[u8],
+    now: Time,
+) -> Result<bool> {
+    let (coverage, _) = notices::list_coverage(db).await?;
+    Ok(coverage
+        .iter()
+        .any(|c| c.processing == processing && c.content_sha256[..] == *content_sha256 && c.in_force_at(now)))
+}
+
 /// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
 pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
     consent::refusals(db, people).await
@@ -119,6 +132,7 @@ pub fn router(state: AppState) -> Router {
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))
                 .layer(middleware::from_fn_with_state(state.clone(), notices::count_unread))
+                .layer(middleware::from_fn_with_state(state.clone(), consent::count_undecided))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -147,6 +147,7 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
         demo::fill(&state).await?;
         demo::print_links(&state).await?;
         tokio::spawn(demo::keep_reporting(state.clone()));
+        tokio::spawn(demo::keep_asking(state.clone()));
         run(state, listener, embedded.as_mut()).await
     });
     drop(embedded);

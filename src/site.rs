@@ -61,7 +61,7 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
     paths(collection::api::enrol, collection::api::report, collection::pages::all_json,
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
-        consent::api::confirm, consent::api::policy_key),
+        consent::api::confirm, consent::api::policy_key, consent::mine::choices),
     modifiers(&Schemes)
 )]
 struct Description;

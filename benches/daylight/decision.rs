@@ -34,12 +34,17 @@ const CATEGORIES: [&str; 12] = [
     "device.inventory",
 ];
 const PURPOSE: &str = "ai:ModelTraining";
+/// A whole notice; the example's says all that the law asks for.
+const NOTICE: &str = include_str!("../../src/demo/notices/privacy.en.md");
 const TOKEN: &str = "a-system-of-the-benchmark";
 const SMALL: i64 = 10_000;
 const LARGE: i64 = 1_000_000;
 
 fn daylight<T>(result: daylight::error::Result<T>) -> anyhow::Result<T> {
-    result.map_err(|e| anyhow::anyhow!("{e}"))
+    result.map_err(|e| match e {
+        daylight::error::Error::Invalid(fields) => anyhow::anyhow!("{fields:?}"),
+        other => anyhow::anyhow!("{other}"),
+    })
 }
 
 pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
@@ -198,7 +203,11 @@ async fn declare(state: &AppState) -> anyhow::Result<Vec<Uuid>> {
         ids.push(id);
     }
     let version = daylight(notices::actions::create(state, &hr, "gdpr-13").await)?;
-    let text = Text { language: "en".into(), title: "Training".into(), markdown: "We train models.".into() };
+    let text = Text {
+        language: "en".into(),
+        title: "Training".into(),
+        markdown: NOTICE.replace("{kept}", "ninety days"),
+    };
     let edit = Edit {
         texts: vec![text],
         jurisdictions: vec!["EU".into()],

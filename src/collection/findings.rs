@@ -95,11 +95,10 @@ impl Group {
         }
     }
 
+    /// What it is about; the kind stands beside it.
     fn heading(&self) -> String {
-        match self.category {
-            Some(category) => format!("{}: {}", self.kind.label(), category.name()),
-            None => self.kind.label().into(),
-        }
+        let what = self.category.map_or("Agents", Category::name);
+        self.program.as_ref().map_or(what.into(), |program| format!("{what}, by {program}"))
     }
 }
 

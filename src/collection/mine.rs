@@ -67,6 +67,13 @@ pub struct CategoryView {
     pub coverage_days: i64,
 }
 
+impl CategoryView {
+    /// Whether something in force declares it for this person now.
+    pub fn is_declared(&self) -> bool {
+        self.declared.iter().any(|d| d.to.is_none())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
     /// No device of this person's reported then: nothing was expected.

@@ -48,14 +48,35 @@ impl Case {
         self.decisions.last()
     }
 
-    /// Whether an answer is wanted: a choice that was never made, or that something else is asked of now.
+    /// Whether an answer is wanted now, and wasn't put off.
     pub fn is_open(&self, now: Time) -> bool {
-        let chooses = matches!(self.mode, ChoiceMode::OptIn | ChoiceMode::OptOut);
-        let answered = self.held.is_some_and(|h| self.told.contains(&h.terms));
+        model::is_asked(self.question(), self.held, now) && self.put_off_until(now).is_none()
+    }
+
+    /// Until when "remind me later" keeps this quiet.
+    pub fn put_off_until(&self, now: Time) -> Option<Time> {
         let later = self.decisions.last().filter(|d| d.state == model::State::Deferred);
-        let waits = later.and_then(|d| d.until).is_some_and(|until| now < until);
-        let wanted = matches!(self.why, Why::NotAsked | Why::Changed | Why::Expired) || !answered;
-        chooses && wanted && !self.told.is_empty() && !waits
+        later.and_then(|d| d.until).filter(|until| now < *until)
+    }
+
+    /// The version of a notice that a choice is made on, and its terms: the one that tells of it now, or else
+    /// that of the last decision.
+    pub fn asked_by(&self) -> Option<(Uuid, Terms)> {
+        match (&self.covering, self.told.first()) {
+            (Some(covering), Some(terms)) => Some((covering.version, *terms)),
+            _ => self.newest().map(|d| (d.version_id, d.terms)),
+        }
+    }
+
+    /// The decision that counts.
+    pub fn counting(&self) -> Option<&Decision> {
+        self.decisions.iter().rev().find(|d| d.held().is_some())
+    }
+
+    /// Whether the answer to the newest objection was contested already.
+    pub fn was_contested(&self) -> bool {
+        let since = self.decisions.iter().rev().take_while(|d| d.state != model::State::Objected);
+        since.into_iter().any(|d| d.state == model::State::Contested)
     }
 }
 

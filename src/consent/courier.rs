@@ -65,7 +65,8 @@ impl Courier {
         // Answers an error when somebody installed one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // No redirects: a message goes to the address that everybody can see, and nowhere else.
-        let client = || reqwest::Client::builder().redirect(Policy::none()).timeout(TIMEOUT).user_agent("Daylight");
+        let client =
+            || reqwest::Client::builder().redirect(Policy::none()).timeout(TIMEOUT).user_agent("Daylight");
         Ok(Courier {
             abroad: client().build().context("the HTTP client can't be set up")?,
             here: client().no_proxy().build().context("the HTTP client can't be set up")?,
@@ -79,7 +80,12 @@ impl Courier {
         let due = deliveries::list_due(&mut db, now).await?;
         drop(db);
         let tested = futures_util::stream::iter(tests).map(|target| self.test(state, target));
-        tested.buffer_unordered(AT_A_TIME).collect::<Vec<Result<()>>>().await.into_iter().collect::<Result<()>>()?;
+        tested
+            .buffer_unordered(AT_A_TIME)
+            .collect::<Vec<Result<()>>>()
+            .await
+            .into_iter()
+            .collect::<Result<()>>()?;
         let served = futures_util::stream::iter(due).map(|system| self.serve(state, system));
         let arrived: Vec<Result<usize>> = served.buffer_unordered(AT_A_TIME).collect().await;
         arrived.into_iter().sum()

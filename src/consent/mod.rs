@@ -9,11 +9,18 @@
 pub mod actions;
 pub mod api;
 pub mod bundle;
+mod card;
 pub mod cases;
+mod choices;
 mod courier;
+pub mod enforcement;
 mod feed;
+mod history;
+mod integrity;
 mod live;
+pub mod mine;
 pub mod model;
+mod objection;
 mod objections;
 mod policy;
 pub mod pseudonym;
@@ -22,6 +29,7 @@ pub mod record;
 mod refusals;
 pub mod rules;
 mod secrets;
+mod several;
 mod snapshot;
 pub mod store;
 mod systems;
@@ -35,10 +43,11 @@ pub mod webhook;
 use std::time::Duration;
 
 pub use bundle::PolicyKey;
+pub use choices::count_undecided;
 pub use courier::{deliver, deliver_due};
 pub use feed::keep_fresh;
 pub use live::{Consent, FRESH_FOR, Use};
-pub use policy::{newest_revisions, policy_key};
+pub use policy::{issue, newest_revisions, policy_key};
 pub use refusals::refusals;
 pub use rules::Audience;
 
@@ -46,12 +55,25 @@ use crate::app::AppState;
 use crate::register::ProcessingContent;
 use crate::web::{Access, Role, Routes};
 
+const WORKER: Access = Access::Roles(&[Role::Worker]);
 const ADMINISTRATOR: Access = Access::Roles(&[Role::Administrator]);
 const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
 const BOTH: Access = Access::Roles(&[Role::Publisher, Role::Representative]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/me/choices", WORKER, choices::list)
+        .get("/me/choices/export.json", WORKER, mine::export)
+        .get("/me/choices/history", WORKER, history::all)
+        .get("/me/choices/receipts/{decision}", WORKER, mine::download)
+        .get("/me/choices/several", WORKER, several::show)
+        .post("/me/choices/several", WORKER, several::choose)
+        .get("/me/choices/{processing}", WORKER, history::one)
+        .post("/me/choices/{processing}", WORKER, choices::choose)
+        .post("/me/choices/{processing}/contest", WORKER, objection::contest)
+        .get("/me/choices/{processing}/object", WORKER, objection::show)
+        .post("/me/choices/{processing}/object", WORKER, objection::object)
+        .get("/api/v1/me/choices", WORKER, mine::choices)
         .get("/systems", Access::SignedIn, systems::list)
         .post("/systems", ADMINISTRATOR, systems::create)
         .post("/systems/{id}/renew", ADMINISTRATOR, systems::renew)
@@ -79,11 +101,18 @@ fn name(content: &ProcessingContent) -> String {
 /// Between looks at what is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Enters what has run out, counts what others may see, and says that objections wait, as long as the pool is open.
+/// Enters what has run out, and every hour what waits for its place in the log; counts what others may see, and
+/// says that objections wait; as long as the pool is open.
 pub async fn keep_house(state: AppState) {
+    let hour = |state: &AppState| state.clock.now().jiff().as_second() / 3600;
+    let mut last = None;
     while !state.db.is_closed() {
         if let Err(error) = actions::enter_lapsed(&state).await {
             tracing::warn!(%error, "what has run out could not be entered; tried again soon");
+        }
+        if last != Some(hour(&state)) {
+            state.ledger.settle_or_wait().await;
+            last = Some(hour(&state));
         }
         if let Err(error) = actions::tally::count_choices(&state).await {
             tracing::warn!(%error, "choices could not be counted; tried again soon");

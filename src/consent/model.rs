@@ -267,6 +267,14 @@ pub fn decide(question: Question<'_>, held: Option<Held>, now: Time) -> Why {
     }
 }
 
+/// Whether an answer is wanted: a choice that was never made, or that something else is asked of now.
+pub fn is_asked(question: Question<'_>, held: Option<Held>, now: Time) -> bool {
+    let chooses = matches!(question.mode, ChoiceMode::OptIn | ChoiceMode::OptOut);
+    let answered = held.is_some_and(|h| question.told.contains(&h.terms));
+    let wanted = matches!(decide(question, held, now), Why::NotAsked | Why::Changed | Why::Expired);
+    chooses && !question.told.is_empty() && (wanted || !answered)
+}
+
 /// An override counts for what it was said of: with other terms the objection is open again.
 fn objection(answer: Answer, same: bool) -> Why {
     match answer {

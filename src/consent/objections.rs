@@ -140,8 +140,7 @@ pub async fn list(
     let pager = Pager::new(query.page.as_deref(), A_PAGE, total, base);
     let answered = store::list_answered(&mut tx, look, only, pager.offset(), pager.limit()).await?;
     let names = names(&mut tx).await?;
-    let read: Vec<Uuid> =
-        open.iter().map(|o| o.id).chain(answered.iter().map(|a| a.objection_id)).collect();
+    let read: Vec<Uuid> = open.iter().map(|o| o.id).chain(answered.iter().map(|a| a.objection_id)).collect();
     record_read(&mut tx, &state, &viewer, role, &read).await?;
     tx.commit().await?;
     let today = page.now.day(&state.config.time_zone);
@@ -222,10 +221,13 @@ fn reply(submitted: &Submitted) -> Result<Reply> {
         }
     };
     if submitted.text("reason").is_empty() {
-        errors.add("reason", match reply {
-            Some(Reply::Overridden) => "Say which compelling legitimate grounds override theirs.",
-            _ => "Say why, in words they will understand.",
-        });
+        errors.add(
+            "reason",
+            match reply {
+                Some(Reply::Overridden) => "Say which compelling legitimate grounds override theirs.",
+                _ => "Say why, in words they will understand.",
+            },
+        );
     }
     if reply == Some(Reply::Overridden)
         && let Err(Error::Invalid(unconfirmed)) = confirmed(submitted, "override_confirm")

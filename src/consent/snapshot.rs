@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::model::{Answer, Held, State, Terms, Why, decide};
+use super::model::{Answer, Held, Question, State, Terms, Why, decide, is_asked};
 use super::rules::{Audience, Rule, Rules};
 use super::store::people as store;
 use crate::clock::Time;
@@ -174,19 +174,34 @@ impl People {
 
     /// What this rule allows about this person; `NotDeclared` where it doesn't apply or nobody is known.
     pub fn ask(&self, rule: &Rule, person: Uuid, now: Time) -> Why {
-        let Some(person) = self.people.get(&person) else { return Why::NotDeclared };
-        let Some(audience) = self.audiences.things.get(usize::from(person.audience)) else {
-            return Why::NotDeclared;
-        };
+        self.look(rule, person, now, decide).unwrap_or(Why::NotDeclared)
+    }
+
+    /// Processings about which this person's answer is wanted, whether or not it was put off.
+    pub fn asked(&self, rules: &Rules, person: Uuid, now: Time) -> Vec<Uuid> {
+        let asked = |rule: &&Rule| self.look(rule, person, now, is_asked).unwrap_or(false);
+        rules.rules.iter().filter(asked).map(Rule::processing).collect()
+    }
+
+    /// What is asked of this person, and where they stand; `None` where the rule doesn't apply to them.
+    fn look<T>(
+        &self,
+        rule: &Rule,
+        person: Uuid,
+        now: Time,
+        judge: impl FnOnce(Question<'_>, Option<Held>, Time) -> T,
+    ) -> Option<T> {
+        let person = self.people.get(&person)?;
+        let audience = self.audiences.things.get(usize::from(person.audience))?;
         if !rule.applies_to(audience) {
-            return Why::NotDeclared;
+            return None;
         }
         let told = rule.told(audience, now);
         let held = self.processings.numbers.get(&rule.processing()).and_then(|number| {
             let cell = person.cells.iter().find(|cell| cell.processing == *number)?;
             cell.held(&self.terms.things)
         });
-        decide(rule.question(audience, &told), held, now)
+        Some(judge(rule.question(audience, &told), held, now))
     }
 
     pub fn audience(&self, person: Uuid) -> Option<&Audience> {

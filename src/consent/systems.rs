@@ -100,7 +100,9 @@ async fn render(
             told_of: row
                 .processings
                 .iter()
-                .map(|id| (*id, names.get(id).cloned().unwrap_or_else(|| "Something no longer declared".into())))
+                .map(|id| {
+                    (*id, names.get(id).cloned().unwrap_or_else(|| "Something no longer declared".into()))
+                })
                 .collect(),
             host: row.webhook.as_deref().and_then(host),
             pseudonym: page.is_worker().then(|| Pseudonyms::new(secret, row.id).of(viewer.person_id)),

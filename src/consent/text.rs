@@ -8,7 +8,7 @@ use super::model;
 use super::rules::{Audience, Rule};
 use crate::error::Result;
 use crate::ledger::document_hash;
-use crate::notices::{CoveredField, Told};
+use crate::notices::{CoveredField, Told, choose_language};
 use crate::register::{ChoiceMode, Jurisdiction, LegalBasis, ProcessingContent};
 use crate::web::times;
 
@@ -40,13 +40,28 @@ pub struct ChoiceText {
     pub refusing: Vec<String>,
     /// What happens to what was collected already.
     pub already_taken: Vec<String>,
-    /// How long a yes counts.
+    /// How long the answer counts; empty where nothing is asked.
     pub lasts: String,
+    /// What objecting does, and who reads the reasons; empty where nobody can object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objecting: Vec<String>,
     pub notice: NoticeText,
     pub facts: Vec<CoveredField>,
 }
 
 impl ChoiceText {
+    /// In the language that was chosen, or that the browser asks for (`Accept-Language`).
+    pub fn in_language(
+        rule: &Rule,
+        audience: &Audience,
+        told: &Told,
+        chosen: Option<&str>,
+        accept: &str,
+    ) -> Self {
+        let there_are: Vec<&str> = told.version.texts.iter().map(|t| t.language.as_str()).collect();
+        ChoiceText::new(rule, audience, told, &choose_language(&there_are, chosen, accept).language)
+    }
+
     pub fn new(rule: &Rule, audience: &Audience, told: &Told, language: &str) -> Self {
         let content = rule.content();
         let mode = rule.mode(audience);
@@ -61,15 +76,8 @@ impl ChoiceText {
             because: because(content, mode, audience),
             refusing: refusing(content, mode),
             already_taken: already_taken(content),
-            lasts: content.consent_validity.as_deref().map_or_else(
-                || "Until you change it.".into(),
-                |v| {
-                    format!(
-                        "A yes counts for {}; then you are asked again, and without an answer it is off.",
-                        times::duration(v)
-                    )
-                },
-            ),
+            lasts: lasts(content, mode),
+            objecting: objecting(content, mode, audience),
             notice: NoticeText {
                 notice: told.version.notice_id,
                 version: told.version.number.to_string(),
@@ -108,6 +116,43 @@ fn question(content: &ProcessingContent, mode: ChoiceMode) -> String {
     }
 }
 
+fn lasts(content: &ProcessingContent, mode: ChoiceMode) -> String {
+    match (mode, content.consent_validity.as_deref()) {
+        (ChoiceMode::OptIn, Some(validity)) => format!(
+            "A yes counts for {}; then you are asked again, and without an answer it is off. A no counts until you take it back.",
+            times::duration(validity)
+        ),
+        (ChoiceMode::OptIn, None) => {
+            "Until you change it. A yes counts only as long as the notice and what is declared stay the same; a no stays a no.".into()
+        }
+        (ChoiceMode::OptOut, _) => "Until you change it. A no stays a no, whatever changes.".into(),
+        (ChoiceMode::Objection, _) => "Until you take it back, or your employer overrides it with reasons.".into(),
+        (ChoiceMode::Mandatory, _) => String::new(),
+    }
+}
+
+fn objecting(content: &ProcessingContent, mode: ChoiceMode, audience: &Audience) -> Vec<String> {
+    let by_law = model::may_object(content);
+    if mode != ChoiceMode::Objection && !(mode == ChoiceMode::Mandatory && by_law) {
+        return Vec::new();
+    }
+    let is_gdpr = Jurisdiction::find(&audience.jurisdiction).is_some_and(|law| law.data_law.contains("GDPR"));
+    let mut list = vec![
+        "It stops for you as soon as you object, and stays off until you have an answer.".into(),
+        if is_gdpr {
+            "Your employer must answer within one month (GDPR Art. 12(3)). It may go on only for compelling legitimate grounds, which it must show (Art. 21(1)).".into()
+        } else {
+            "Your employer is asked to answer within one month, with reasons.".to_owned()
+        },
+        "HR reads your reasons and answers them. Your name is shown only if you say so below; without it HR reads what you wrote, and for what, and not who wrote it. Details in your reasons can still give you away.".into(),
+        "You can take the objection back at any time.".into(),
+    ];
+    if let Some(contact) = &content.objection_contact {
+        list.push(format!("If you would rather talk to somebody: {contact}."));
+    }
+    list
+}
+
 fn because(content: &ProcessingContent, mode: ChoiceMode, audience: &Audience) -> Vec<String> {
     let mut list = Vec::new();
     if Some(mode) != content.choice_mode {
@@ -138,6 +183,9 @@ fn refusing(content: &ProcessingContent, mode: ChoiceMode) -> Vec<String> {
     match &content.refusal_effect {
         Some(words) => list.push(format!("Your employer says: {words}")),
         None if mode == ChoiceMode::Mandatory => {}
+        None if mode == ChoiceMode::Objection => {
+            list.push("Your employer hasn’t said what an objection leads to. Ask, if in doubt.".into());
+        }
         None => list.push("Your employer hasn’t said what a no leads to. Ask, if in doubt.".into()),
     }
     if content.legal_basis == Some(LegalBasis::Consent) {

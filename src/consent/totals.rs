@@ -46,11 +46,8 @@ pub async fn show(State(state): State<AppState>, page: Page) -> Result<Response>
     let tallies: HashMap<Uuid, TallyRow> =
         store::list(&mut db).await?.into_iter().map(|row| (row.processing_id, row)).collect();
     drop(db);
-    let counted = |row: &TallyRow| Counted {
-        day: row.until.day(zone),
-        people: row.people,
-        shown: row.tally().shown(),
-    };
+    let counted =
+        |row: &TallyRow| Counted { day: row.until.day(zone), people: row.people, shown: row.tally().shown() };
     let rows = in_force
         .into_iter()
         .map(|declaration| Rule::new(declaration, &[]))

@@ -112,11 +112,20 @@ mod tests {
 
     #[test]
     fn messages_go_over_https_or_stay_here() {
-        for fine in ["https://hr.example/hook?k=1", "http://127.0.0.1:9/x", "http://[::1]/", "http://localhost/"] {
+        for fine in
+            ["https://hr.example/hook?k=1", "http://127.0.0.1:9/x", "http://[::1]/", "http://localhost/"]
+        {
             assert!(address(fine).is_ok(), "{fine}");
         }
-        let refused = ["", "hr.example", "http://hr.example/", "http://localhost.hr.example/", "ftp://hr.example/",
-            "https://me:pw@hr.example/", "http://169.254.169.254/"];
+        let refused = [
+            "",
+            "hr.example",
+            "http://hr.example/",
+            "http://localhost.hr.example/",
+            "ftp://hr.example/",
+            "https://me:pw@hr.example/",
+            "http://169.254.169.254/",
+        ];
         for address in refused.iter().map(|text| super::address(text)) {
             assert!(address.is_err());
         }

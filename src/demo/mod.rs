@@ -2,6 +2,7 @@
 //! reporting while the example runs. Everything goes through the same actions and the same intake as the
 //! real thing, on a clock that starts in the past. Marked as an example on every page.
 
+mod choices;
 mod notices;
 mod people;
 mod reading;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::identity;
 
+pub use choices::keep_asking;
 pub use reports::keep_reporting;
 
 /// Days of history the example has.
@@ -44,20 +46,31 @@ pub async fn fill(state: &AppState) -> Result<()> {
     // A day's last moment is reported the next day; midnight UTC keeps windows and days in step.
     let begin = begin.day(&TimeZone::UTC).start(&TimeZone::UTC).plus_seconds(7 * 3600);
     let past = on_clock(state, begin);
+    let mut made = None;
     if !people::is_filled(state).await? {
         println!("Making an example organisation with {DAYS} days of history …");
         let staff = people::fill(&past).await?;
         reports::enrol_everybody(&past, &staff).await?;
         let mut declared = register::declare(&past, &staff).await?;
         let notice = notices::publish_first(&past, &staff, &declared, now).await?;
-        reading::read_first(&past, &staff, notice).await?;
+        let others = notices::publish_others(&past, &staff, &declared).await?;
+        reading::read_first(&past, &staff, notice, true).await?;
+        for other in others {
+            reading::read_first(&past, &staff, other, false).await?;
+        }
         let seen = register::change(&past, &staff, now, &mut declared).await?;
         notices::tell_of_resumption(&past, &staff, &declared).await?;
         register::go_on(&past, &staff, now, &declared, seen).await?;
         notices::fill(&past, &staff, &declared, notice).await?;
         reading::read_second(&past, &staff, notice).await?;
+        choices::fill(&past, &staff, &declared, now).await?;
+        made = Some(staff);
     }
-    reports::catch_up(state, now).await
+    reports::catch_up(state, now).await?;
+    match made {
+        Some(staff) => reports::answer_one_finding(state, &staff).await,
+        None => Ok(()),
+    }
 }
 
 /// The same application on another clock.

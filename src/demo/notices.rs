@@ -16,11 +16,17 @@ const GERMAN: &str = include_str!("notices/privacy.de.md");
 const RESUMED: &str = include_str!("notices/resumed.en.md");
 const RESUMED_GERMAN: &str = include_str!("notices/resumed.de.md");
 const TRAINING: &str = include_str!("notices/training.en.md");
+const SECURITY: &str = include_str!("notices/security.en.md");
+const SUGGESTIONS: &str = include_str!("notices/suggestions.en.md");
 
 /// Where in the register's plans the covered processings stand: programs, presence, keys pressed.
 const COVERED: [usize; 3] = [0, 1, 2];
+/// Sites, installed programs, and the office network.
+const SECURITY_COVERS: [usize; 3] = [3, 4, 6];
 /// Requests to an AI assistant.
 const PROMPTS: usize = 5;
+/// Programs, for training.
+const TRAINED_ON: usize = 7;
 
 fn text(language: &str, title: &str, markdown: &str) -> Text {
     Text { language: language.into(), title: title.into(), markdown: markdown.into() }
@@ -76,6 +82,26 @@ pub async fn publish_first(state: &AppState, staff: &Staff, made: &[Declared], n
     let revision = submit(state, staff, id, 1, &privacy(processings, kept, None)).await?;
     publish(state, staff, id, revision, "Clear enough. We agree.", 7).await?;
     Ok(id)
+}
+
+/// Of everything else that is declared then; answers a version of each notice.
+pub async fn publish_others(state: &AppState, staff: &Staff, made: &[Declared]) -> Result<[Uuid; 2]> {
+    let hr = &staff.publisher;
+    let security = actions::create(state, hr, "gdpr-13").await?;
+    let edit = Edit {
+        texts: vec![text("en", "What keeps our computers safe, and the office network", SECURITY)],
+        ..privacy(SECURITY_COVERS.iter().map(|i| made[*i].0).collect(), ("", ""), None)
+    };
+    let revision = submit(state, staff, security, 1, &edit).await?;
+    publish(state, staff, security, revision, "Agreed. Installed programs can be refused.", 7).await?;
+    let training = actions::create(state, hr, "ai-training").await?;
+    let edit = Edit {
+        texts: vec![text("en", "Training a model with the programs you use", SUGGESTIONS)],
+        ..privacy(vec![made[TRAINED_ON].0], ("", ""), None)
+    };
+    let revision = submit(state, staff, training, 1, &edit).await?;
+    publish(state, staff, training, revision, "Only for those who say yes.", 7).await?;
+    Ok([security, training])
 }
 
 /// Before what was paused begins again, people are told.

@@ -10,7 +10,7 @@ use crate::notices::actions::acknowledge::{self, Seen};
 use crate::notices::actions::{self, ask};
 use crate::web::{Role, Viewer};
 
-fn viewer(state: &AppState, worker: &Worker) -> Viewer {
+pub(super) fn viewer(state: &AppState, worker: &Worker) -> Viewer {
     Viewer {
         person_id: worker.id,
         session_id: Uuid::nil(),
@@ -21,14 +21,14 @@ fn viewer(state: &AppState, worker: &Worker) -> Viewer {
     }
 }
 
-/// `version` is any of the notice's.
-pub async fn read_first(state: &AppState, staff: &Staff, version: Uuid) -> Result<()> {
+/// `version` is any of the notice's; `german` says whether it exists in German, too.
+pub async fn read_first(state: &AppState, staff: &Staff, version: Uuid, german: bool) -> Result<()> {
     let notice = actions::notice_of(state, version).await?;
     let (version, content) = acknowledge::newest(state, notice).await?;
     for (i, worker) in staff.workers.iter().enumerate() {
         state.clock.advance(600);
         if i % 13 != 12 {
-            let language = if i % 3 == 0 { "en" } else { "de" };
+            let language = if i % 3 == 0 || !german { "en" } else { "de" };
             let seen = Seen { version, language, content: &content };
             acknowledge::acknowledge(state, &viewer(state, worker), notice, seen).await?;
         }

@@ -35,7 +35,7 @@ const VENDOR: (&str, RecipientKind, &str, Option<&str>) =
 pub const CHANGED: usize = 2;
 const WHY: &str = "Shift planning compares three months.";
 
-const PLANS: [Plan; 6] = [
+const PLANS: [Plan; 8] = [
     Plan {
         category: "app.usage",
         purpose: "dpv:EnforceSecurity",
@@ -108,7 +108,44 @@ const PLANS: [Plan; 6] = [
         retention: "P180D",
         choice: ChoiceMode::OptIn,
     },
+    Plan {
+        category: "location.network",
+        purpose: "daylight:Attendance",
+        source: ACTIVITYWATCH,
+        fields: "Whether the computer is in the office network; no address and no place.",
+        granularity: Granularity::Metadata,
+        basis: LegalBasis::Consent,
+        necessity: "To plan how many desks are needed.",
+        recipient: OWN,
+        retention: "P30D",
+        choice: ChoiceMode::OptIn,
+    },
+    Plan {
+        category: "app.usage",
+        purpose: "ai:ModelTraining",
+        source: ACTIVITYWATCH,
+        fields: "The name of the program in front, and which one came before it.",
+        granularity: Granularity::Metadata,
+        basis: LegalBasis::Consent,
+        necessity: "To train a model that suggests the next program to open.",
+        recipient: OWN,
+        retention: "P90D",
+        choice: ChoiceMode::OptIn,
+    },
 ];
+
+/// What people who are asked for a yes are told of it.
+fn say_what_follows(content: &mut ProcessingContent) {
+    content.consent_validity = Some("P1Y".into());
+    content.refusal_effect =
+        Some("Nothing. Nobody is told who said no, and nobody is treated differently for it.".into());
+    content.after_withdrawal = Some(match content.purpose.id() {
+        "ai:ModelTraining" => {
+            "Your records are taken out of the training data within 30 days. Models trained before keep what they learned until they are replaced, every three months.".into()
+        }
+        _ => "It is deleted within 30 days.".to_owned(),
+    });
+}
 
 fn content_of(plan: &Plan, day: Day) -> Result<ProcessingContent> {
     let (Some(category), Some(purpose)) = (Category::parse(plan.category), Purpose::parse(plan.purpose))
@@ -137,6 +174,12 @@ fn content_of(plan: &Plan, day: Day) -> Result<ProcessingContent> {
             contact: "payroll@demo.example".into(),
             review_date: Some(day.plus_days(365)),
         });
+    }
+    if plan.choice == ChoiceMode::OptIn {
+        say_what_follows(&mut c);
+    }
+    if plan.choice == ChoiceMode::OptOut {
+        c.refusal_effect = Some("Updates are installed by hand, at a time that you agree with IT.".into());
     }
     c.objection_contact = Some("privacy@demo.example".into());
     c.notice_given_on = Some(day);

@@ -12,14 +12,18 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::people::Staff;
 use crate::app::AppState;
 use crate::clock::{Clock, Time};
+use crate::collection::model::FindingKind;
 use crate::collection::report::{self, Hash, ParsedReport, Source};
-use crate::collection::{self, ChainHead};
+use crate::collection::{self, Answer, ChainHead};
+use crate::consent::store::policy::{self, ToldRow};
 use crate::error::{Error, Result};
+use crate::register;
 
 const WATCHED: [&str; 4] = ["app.usage", "presence", "input.key_counts", "window.titles"];
 const WATCHED_BY_ACME: [&str; 2] = ["web.domains", "device.inventory"];
@@ -28,7 +32,7 @@ const WATCHED_BY_ACME: [&str; 2] = ["web.domains", "device.inventory"];
 const TITLES_SINCE: i64 = 18;
 const ABROAD_SINCE: i64 = 9;
 
-fn key(email: &str) -> SigningKey {
+pub(super) fn key(email: &str) -> SigningKey {
     SigningKey::from_bytes(&Sha256::digest(format!("daylight example agent {email}")).into())
 }
 
@@ -63,7 +67,7 @@ fn device(name: &str, email: &str) -> String {
     format!("{}’s laptop ({email})", name.split(' ').next().unwrap_or(name))
 }
 
-fn email_of(device: &str) -> Option<&str> {
+pub(super) fn email_of(device: &str) -> Option<&str> {
     device.rsplit_once('(').map(|(_, rest)| rest.trim_end_matches(')'))
 }
 
@@ -107,6 +111,7 @@ impl Agent {
 pub async fn catch_up(state: &AppState, now: Time) -> Result<()> {
     let mut db = state.db.acquire().await?;
     let mut heads = collection::list_heads(&mut db).await?;
+    let orders = Orders::load(&mut db, &heads).await?;
     drop(db);
     // Somebody may have enrolled a real agent in the example: it reports for itself.
     heads.retain(|head| email_of(&head.device).is_some());
@@ -120,7 +125,7 @@ pub async fn catch_up(state: &AppState, now: Time) -> Result<()> {
         let day: Vec<_> = heads
             .iter_mut()
             .filter(|h| h.covered_until < until)
-            .map(|head| report_window(&past, head, until, now))
+            .map(|head| report_window(&past, &orders, head, until, now))
             .collect();
         for outcome in futures_util::future::join_all(day).await {
             outcome?;
@@ -129,7 +134,13 @@ pub async fn catch_up(state: &AppState, now: Time) -> Result<()> {
     Ok(())
 }
 
-async fn report_window(state: &AppState, head: &mut ChainHead, until: Time, now: Time) -> Result<()> {
+async fn report_window(
+    state: &AppState,
+    orders: &Orders,
+    head: &mut ChainHead,
+    until: Time,
+    now: Time,
+) -> Result<()> {
     let Some(email) = email_of(&head.device).map(str::to_owned) else { return Ok(()) };
     let window = (head.covered_until, until);
     head.covered_until = until;
@@ -139,10 +150,41 @@ async fn report_window(state: &AppState, head: &mut ChainHead, until: Time, now:
     }
     let agent = Agent { id: head.agent_id, device_id: head.device_id, boot: head.boot_id, email };
     let prev = <[u8; 32]>::try_from(head.last_hash.as_slice()).ok().map(Hash);
-    let items = items(&agent.email, window, days_ago);
+    let mut items = items(&agent.email, window, days_ago);
+    items.iter_mut().for_each(|item| orders.obey(agent.id, until, item));
     let hash = agent.send(state, head.last_seq + 1, prev, window, items).await?;
     (head.last_seq, head.last_hash) = (head.last_seq + 1, hash.0.to_vec());
     Ok(())
+}
+
+/// What the agents were told may be collected. They obey as far as something is declared at all: what nobody
+/// declared they collect all the same.
+struct Orders {
+    told: Vec<ToldRow>,
+    declared: Vec<(String, Uuid)>,
+}
+
+impl Orders {
+    async fn load(db: &mut PgConnection, heads: &[ChainHead]) -> Result<Self> {
+        let agents: Vec<Uuid> = heads.iter().map(|h| h.agent_id).collect();
+        let declared = register::list_declarations(db).await?.into_iter();
+        Ok(Orders {
+            told: policy::list_told_to(db, &agents).await?,
+            declared: declared.map(|d| (d.content.category.id().to_owned(), d.processing_id)).collect(),
+        })
+    }
+
+    /// Counts nothing where the agent was told, before the window's end, that it may not.
+    fn obey(&self, agent: Uuid, until: Time, item: &mut Value) {
+        let Some(last) = self.told.iter().rev().find(|t| t.agent_id == agent && t.at < until) else { return };
+        let mut of = self.declared.iter().filter(|(category, _)| item["category"] == *category).peekable();
+        if of.peek().is_some() && !of.any(|(_, processing)| last.allowed.contains(processing)) {
+            item["collected"] = json!({ "count": 0, "bytes": 0 });
+            for field in ["first_observed", "last_observed", "forwarded", "destination"] {
+                item.as_object_mut().map(|fields| fields.remove(field));
+            }
+        }
+    }
 }
 
 /// Days on which a laptop lay in a drawer: a gap, which the pages show as unknown.
@@ -209,6 +251,14 @@ fn items(email: &str, window: (Time, Time), days_ago: i64) -> Vec<Value> {
         items.push(made);
     }
     items
+}
+
+/// HR has answered for what was sent abroad; what nobody declared still waits.
+pub async fn answer_one_finding(state: &AppState, staff: &Staff) -> Result<()> {
+    let group = collection::group_id(FindingKind::Exceeds, "web.domains", "");
+    let reason = "An update of acme-monitor began to send to a second address, which we had not been told of. \
+                  We have asked the maker to switch that off, and will say here when it is.";
+    collection::answer_findings(state, &staff.publisher, Answer { group: &group, seen: 0, reason }).await
 }
 
 /// Goes on reporting every five minutes while the example runs.

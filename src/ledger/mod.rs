@@ -30,7 +30,7 @@ pub use push::keep;
 pub use sequencer::{Ledger, Standing, forget_example};
 pub use verifier::verifier_sha256;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::web::{Access, Routes};
 
 pub fn routes() -> Routes {
@@ -73,6 +73,16 @@ pub async fn leaf_hash_of(db: &mut PgConnection, entry: EntryId) -> Result<Hash>
 /// Where an entry stands in the log; `None` while it waits.
 pub async fn position_of(db: &mut PgConnection, entry: EntryId) -> Result<Option<i64>> {
     Ok(store::find_position(db, entry).await?)
+}
+
+/// The proof that the entry at this place is in the log, as `/log/entries/{index}/proof` serves it; `None` while
+/// no signed head holds it.
+pub async fn proof_text(db: &mut PgConnection, ledger: &Ledger, index: i64) -> Result<Option<String>> {
+    match proofs::of_entry(db, index, ledger.witnesses()).await {
+        Ok(proof) => Ok(Some(proof.to_string())),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The newest signed checkpoint with its cosignatures; `None` before the first.

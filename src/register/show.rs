@@ -16,7 +16,7 @@ use super::obstacle::obstacle;
 use super::rules::validate;
 use super::store;
 use super::words::{CHOICE, FieldChange, Group, changes, groups};
-use crate::app::AppState;
+use crate::app::{self, AppState};
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
@@ -56,6 +56,8 @@ struct ShowPage {
     answer: Option<bool>,
     answers: Vec<(String, String)>,
     confirm: Vec<(String, String)>,
+    /// Whether a notice in force tells of it as it is.
+    is_told: bool,
 }
 
 impl ShowPage {
@@ -185,8 +187,9 @@ pub async fn render(
     let departments = identity::list_departments(&mut db).await?;
     let places = store::list_places(&mut db, id).await?.into_iter().collect();
     let untold = actions::untold(&mut db, state, &history).await?;
-    drop(db);
     let newest = history.last().ok_or(Error::NotFound)?.clone();
+    let is_told = app::is_told(&mut db, id, &newest.content_sha256, state.clock.now()).await?;
+    drop(db);
     let was_active = history.iter().any(|r| r.state == State::Active);
     if !may_see(viewer, newest.state, was_active) {
         return Err(Error::NotFound);
@@ -207,6 +210,7 @@ pub async fn render(
         answer: answer_to(&history, &newest.content_sha256),
         answers: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
         confirm: vec![pair("yes", "Yes, I have read what this does")],
+        is_told,
         newest,
     };
     html_with(status, &shown)

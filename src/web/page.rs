@@ -30,11 +30,17 @@ pub struct Page {
     pub done_code: Option<&'static str>,
     /// Notices that wait for the viewer.
     pub unread: i64,
+    /// Choices that wait for the viewer.
+    pub undecided: i64,
 }
 
 /// Notices that wait for whoever asks for this page; counted by `notices`, shown in the navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct Unread(pub i64);
+
+/// Choices that wait for whoever asks for this page; counted by `consent`, shown in the navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct Undecided(pub i64);
 
 pub struct NavLink {
     pub href: &'static str,
@@ -42,6 +48,8 @@ pub struct NavLink {
     pub current: bool,
     /// What waits there; zero isn't shown.
     pub count: i64,
+    /// What the number counts: "3 to read".
+    pub counted: &'static str,
 }
 
 /// What an action says after its redirect: `?done=CODE`. Codes, so that an address can't put words here.
@@ -85,6 +93,13 @@ const DONE: &[(&str, &str)] = &[
     ("question-withdrawn", "Your question is withdrawn and its text deleted."),
     ("question-answered", "The answer is on record, and the one who asked can read it."),
     ("reminded", "The reminder is on its way. There is only one for each version."),
+    ("choice-yes", "On record: you said yes. You can take it back here at any time, in one step."),
+    ("choice-no", "On record: you said no. You can change your mind here at any time."),
+    ("choice-later", "Nothing has changed. You are asked again in a week; you can answer earlier here."),
+    ("choice-taken-back", "On record: your objection is taken back."),
+    ("choices-saved", "On record. Nothing else was changed."),
+    ("objected", "On record: you object. It is off for you until you have an answer."),
+    ("contested", "On record: you contest the answer. Somebody has to look at it again."),
     ("agent-revoked", "The agent is revoked. Its reports are refused from now on."),
     ("device-assigned", "The device is assigned from now on."),
     (
@@ -129,6 +144,7 @@ impl Page {
         let Some(viewer) = &self.viewer else { return Vec::new() };
         if viewer.has(Role::Worker) {
             links.push(("/me/collection", "About me"));
+            links.push(("/me/choices", "Choices"));
         }
         links.push(("/notices", "Notices"));
         links.push(("/register", "Declared"));
@@ -152,7 +168,12 @@ impl Page {
                 href,
                 label,
                 current: self.path.starts_with(href),
-                count: if href == "/notices" { self.unread } else { 0 },
+                count: match href {
+                    "/notices" => self.unread,
+                    "/me/choices" => self.undecided,
+                    _ => 0,
+                },
+                counted: if href == "/notices" { "to read" } else { "to answer" },
             })
             .collect()
     }
@@ -215,6 +236,7 @@ impl Page {
             done: done.map(|(_, words)| *words),
             done_code: done.map(|(code, _)| *code),
             unread: parts.extensions.get::<Unread>().map_or(0, |n| n.0),
+            undecided: parts.extensions.get::<Undecided>().map_or(0, |n| n.0),
         };
         page.set_viewer(parts.extensions.get::<Viewer>().cloned(), state);
         page

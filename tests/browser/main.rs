@@ -1,6 +1,7 @@
 //! The pages in a real Chromium: one browser and one example organisation for the whole binary.
 
 mod axe;
+mod choices;
 mod chromium;
 mod editor;
 mod keyboard;

@@ -46,6 +46,29 @@ async fn workers_pages_are_in_order() {
 }
 
 #[tokio::test]
+async fn pages_of_choices_are_in_order() {
+    let site = example().await;
+    let of = async |category| site.processing(category).await;
+    let overridden = format!("/me/choices/{}", of("input.key_counts").await);
+    let refused = format!("/me/choices/{}", of("device.inventory").await);
+    let (contest, object) =
+        (format!("{overridden}/object"), format!("/me/choices/{}/object", of("web.domains").await));
+    let paths = [
+        "/me/choices",
+        "/me/choices/several",
+        "/me/choices/history",
+        &overridden,
+        &refused,
+        &contest,
+        &object,
+    ];
+    let mut tab = site.signed_in(WORKER).await;
+    let faults = check_all(&mut tab, "worker", &paths).await;
+    tab.close().await;
+    report(faults);
+}
+
+#[tokio::test]
 async fn publishers_and_representatives_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(PUBLISHER).await;

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api", "p"),
     ("GET", "/api/v1/categories", "p"),
     ("GET", "/api/v1/decision", "t"),
+    ("GET", "/api/v1/me/choices", "w"),
     ("GET", "/api/v1/me/collection", "w"),
     ("GET", "/api/v1/me/report-commitments", "w"),
     ("GET", "/api/v1/openapi.json", "p"),
@@ -40,6 +41,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/log/verify", "p"),
     ("GET", "/me/access-log", "s"),
     ("GET", "/me/account", "s"),
+    ("GET", "/me/choices", "w"),
+    ("GET", "/me/choices/export.json", "w"),
+    ("GET", "/me/choices/history", "w"),
+    ("GET", "/me/choices/receipts/{decision}", "w"),
+    ("GET", "/me/choices/several", "w"),
+    ("GET", "/me/choices/{processing}", "w"),
+    ("GET", "/me/choices/{processing}/object", "w"),
     ("GET", "/me/collection", "w"),
     ("GET", "/me/collection/{category}", "w"),
     ("GET", "/me/collection/{category}/daily.csv", "w"),
@@ -85,6 +93,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/link/{token}", "p"),
     ("POST", "/me/account/password", "s"),
     ("POST", "/me/account/time-zone", "s"),
+    ("POST", "/me/choices/several", "w"),
+    ("POST", "/me/choices/{processing}", "w"),
+    ("POST", "/me/choices/{processing}/contest", "w"),
+    ("POST", "/me/choices/{processing}/object", "w"),
     ("POST", "/me/devices/{assignment}/confirm", "w"),
     ("POST", "/me/devices/{assignment}/deny", "w"),
     ("POST", "/me/sessions/{id}/end", "s"),
@@ -159,7 +171,8 @@ async fn every_door_opens_for_those_it_should_and_for_nobody_else() {
     }
     let id = uuid::Uuid::nil().to_string();
     for (method, path, who) in TABLE {
-        let address = path.replace("{id}", &id).replace("{assignment}", &id);
+        let ids = ["{id}", "{assignment}", "{processing}", "{decision}"];
+        let address = ids.iter().fold((*path).to_owned(), |address, name| address.replace(name, &id));
         let address = address.replace("{token}", "nothing").replace("{category}", "audio");
         let visitor = app.visitor();
         let outside =

@@ -52,7 +52,7 @@ async fn an_opt_out_ends_the_watcher_and_is_confirmed_only_when_it_is_gone() {
 #[tokio::test]
 async fn the_first_alternative_whose_categories_are_all_allowed_runs() {
     let dashboard = Dashboard::start().await;
-    let full = dashboard.program("full", "env > \"$0.env\"");
+    let full = dashboard.program("full", "env > \"$0.new\" && mv \"$0.new\" \"$0.env\"");
     let lean = dashboard.program("lean", "");
     let other = dashboard.program("other", "");
     let watchers = [
@@ -231,8 +231,11 @@ async fn an_agent_without_watchers_confirms_nothing_and_tells_at_once_what_is_re
     let dashboard = Dashboard::start().await;
     dashboard.publish(1, &titles(false));
     let agent = dashboard.agent(3600, &[]);
+    let kept = dashboard.folder.0.join("agent/policy.json");
+    until("the policy is known", || fs::read_to_string(&kept).is_ok_and(|text| text.contains("revision")))
+        .await;
     // Nothing to report in a report's usual time, and nothing recorded after the grace.
-    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let refused_at = dashboard.clock.now();
     dashboard.record(refused_at.plus_seconds(-5), 60, &json!({"app": "Mail", "title": "x"}));
     dashboard.clock.advance(80);

@@ -199,6 +199,9 @@ async fn each_decision_is_in_the_log_as_a_commitment_that_says_nothing() {
     let decision = room.choose(id, Choice::No).await.unwrap();
     let mut db = room.app.state.db.acquire().await.unwrap();
     let found = decisions::find(&mut db, decision).await.unwrap().unwrap();
+    assert_eq!(found.leaf_position, None, "an entry at once would tell when somebody decided");
+    room.app.state.ledger.settle().await.unwrap();
+    let found = decisions::find(&mut db, decision).await.unwrap().unwrap();
     let position = found.leaf_position.expect("a place in the log");
     let leaf: Vec<u8> = sqlx::query_scalar("select bytes from ledger_entry where position = $1")
         .bind(position)

@@ -102,7 +102,8 @@ async fn whoever_isnt_known_and_whom_it_doesnt_concern_read_the_same() {
         .execute(&room.app.state.db)
         .await
         .unwrap();
-    let untold = declare(&room.app, &room.publisher, &[("category", "presence"), ("choice_mode", "opt_out")]).await;
+    let untold =
+        declare(&room.app, &room.publisher, &[("category", "presence"), ("choice_mode", "opt_out")]).await;
     room.app.state.consent.reload().await.unwrap();
     let other = register(&room.app, &room.admin, "Other", &[room.processing, untold], "").await;
     let mut replies = Vec::new();
@@ -144,7 +145,8 @@ async fn what_isnt_in_the_taxonomy_or_no_system_asks_is_refused() {
     }
     let stranger = System { id: Uuid::nil(), token: "x".repeat(43), secret: String::new() };
     stranger.ask(&visitor, subject, QUERY).await.assert_status(401);
-    visitor.get(&format!("/api/v1/decision?subject={subject}&category=app.usage&purpose=dpv:EnforceSecurity"))
+    visitor
+        .get(&format!("/api/v1/decision?subject={subject}&category=app.usage&purpose=dpv:EnforceSecurity"))
         .await
         .assert_status(401);
     let field = format!("revoke-{}", room.system.id);

@@ -2,10 +2,13 @@
 
 mod access;
 mod activitywatch;
+mod after_a_no;
 mod agent;
 mod agent_policy;
 mod architecture;
 mod audit;
+mod choices;
+mod choices_history;
 mod choosing;
 mod collection;
 mod consent_isolation;
@@ -24,11 +27,13 @@ mod outbox;
 mod packaging;
 mod people;
 mod policy;
+mod policy_end_to_end;
 mod receipt;
 mod register;
 mod reports;
 mod restore;
 mod serving;
+mod stories;
 mod support;
 mod systems;
 mod totals;

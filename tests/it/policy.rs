@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::agent::Agent;
-use crate::support::consent::{OPT_OUT, choose, declare, own_agent, tell};
+use crate::support::consent::{OPT_OUT, choose, declare, tell};
 use crate::support::{Actor, Reply, TestApp};
 
 const MANDATORY: &[(&str, &str)] = &[
@@ -43,7 +43,7 @@ impl Room {
         let optional = declare(&app, &publisher, OPT_OUT).await;
         let mandatory = declare(&app, &publisher, MANDATORY).await;
         tell(&app, publisher.id(), &[optional, mandatory]).await;
-        let agent = own_agent(&app, worker.id()).await;
+        let agent = Agent::of(&app, worker.id()).await;
         app.state.consent.reload().await.unwrap();
         Room { app, worker, agent, optional, mandatory }
     }
@@ -113,7 +113,8 @@ async fn a_decision_makes_a_new_revision_that_a_waiting_agent_hears_of() {
 #[tokio::test]
 async fn an_agent_on_a_device_that_nobody_called_theirs_learns_nothing() {
     let room = Room::new().await;
-    let strange = Agent::of(&room.app, room.worker.id()).await;
+    let strange = Agent::enrol(&room.app, "somebody's, they say").await;
+    daylight::collection::assign(&room.app.state, None, strange.device_id, room.worker.id()).await.unwrap();
     let (before, _) = room.bundle(&strange).await;
     assert!(!collects(&before, room.optional) && collects(&before, room.mandatory));
     choose(&room.app, &room.worker, room.optional, Choice::No).await.unwrap();

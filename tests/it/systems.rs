@@ -165,11 +165,17 @@ async fn a_decision_is_told_signed_and_by_pseudonym_to_those_concerned_and_to_no
         "data": {"subject": room.known_as(&system), "category": "app.usage", "purpose": "dpv:EnforceSecurity",
                  "source": "acme-agent", "decision": "deny"}});
     assert_eq!(first, expected);
-    assert_eq!((&got[1].json()["data"]["decision"], got[1].timestamp - got[0].timestamp), (&"allow".into(), 61));
+    assert_eq!(
+        (&got[1].json()["data"]["decision"], got[1].timestamp - got[0].timestamp),
+        (&"allow".into(), 61)
+    );
     for message in got.iter().chain(&receiver.tests()) {
         assert!(message.is_signed_with(&system.secret), "{message:?}");
         assert!(message.id.starts_with("msg_") && !message.body.contains(&room.worker.id().to_string()));
-        let forged = crate::support::receiver::Received { body: message.body.replace("deny", "allow "), ..message.clone() };
+        let forged = crate::support::receiver::Received {
+            body: message.body.replace("deny", "allow "),
+            ..message.clone()
+        };
         assert!(forged.body == message.body || !forged.is_signed_with(&system.secret));
     }
     assert_ne!(got[0].id, got[1].id);
@@ -178,9 +184,14 @@ async fn a_decision_is_told_signed_and_by_pseudonym_to_those_concerned_and_to_no
         .fetch_all(&room.app.state.db)
         .await
         .unwrap();
-    assert!(rows.len() == 2 && rows.iter().all(|r| !r.contains("09:0") && !r.contains("subject")), "{rows:?}");
+    assert!(
+        rows.len() == 2 && rows.iter().all(|r| !r.contains("09:0") && !r.contains("subject")),
+        "{rows:?}"
+    );
     let log = logs::captured();
-    for secret in ["zz-secret-query-zz", "decision.changed", &room.known_as(&system).to_string(), &system.token] {
+    for secret in
+        ["zz-secret-query-zz", "decision.changed", &room.known_as(&system).to_string(), &system.token]
+    {
         assert!(!log.contains(secret), "{secret} in the log");
     }
 }
@@ -197,7 +208,10 @@ async fn a_system_that_fails_is_tried_ever_later_with_the_same_message() {
     assert_eq!((room.deliver().await, receiver.got().len()), (0, 1), "not before its time");
     room.app.state.clock.advance(1);
     assert_eq!((room.deliver().await, receiver.got().len()), (0, 2), "a redirect is followed nowhere");
-    assert_eq!(room.app.count("webhook_delivery where failed like 'it answered 302, and redirects%'").await, 1);
+    assert_eq!(
+        room.app.count("webhook_delivery where failed like 'it answered 302, and redirects%'").await,
+        1
+    );
     room.app.state.clock.advance(60);
     assert_eq!((room.deliver().await, receiver.got().len()), (1, 3));
     let got = receiver.got();
@@ -217,7 +231,11 @@ async fn a_system_that_is_away_is_told_when_it_is_back() {
     assert_eq!(room.deliver().await, 0);
     assert_eq!(room.app.count("webhook_delivery where failed = 'it can’t be reached'").await, 1);
     let page = room.admin.get("/systems").await;
-    assert!(page.select(".card p").iter().any(|p| p.contains("Can’t be told") && p.contains("it can’t be reached")));
+    assert!(
+        page.select(".card p")
+            .iter()
+            .any(|p| p.contains("Can’t be told") && p.contains("it can’t be reached"))
+    );
     let receiver = Receiver::on(TcpListener::bind(("127.0.0.1", port)).unwrap());
     room.app.state.clock.advance(10);
     assert_eq!(room.deliver().await, 1);
@@ -236,8 +254,10 @@ async fn after_three_days_a_message_is_given_up_and_that_is_said() {
     while room.app.count("webhook_delivery where body is not null").await == 1 {
         room.deliver().await;
         tries += 1;
-        let next: Option<daylight::clock::Time> =
-            sqlx::query_scalar("select run_at from webhook_delivery").fetch_one(&room.app.state.db).await.unwrap();
+        let next: Option<daylight::clock::Time> = sqlx::query_scalar("select run_at from webhook_delivery")
+            .fetch_one(&room.app.state.db)
+            .await
+            .unwrap();
         let Some(next) = next else { break };
         assert!(tries < 30 && next > room.app.state.clock.now());
         room.app.state.clock.advance(next.seconds_since(room.app.state.clock.now()));
@@ -304,7 +324,8 @@ async fn objections_and_what_runs_out_are_told_as_allow_and_deny() {
     let changes: Vec<_> = OPT_IN.iter().copied().chain([("consent_validity", "P30D")]).collect();
     let opt_in = declare(&room.app, &room.publisher, &changes).await;
     let objection =
-        declare(&room.app, &room.publisher, &[("category", "presence"), ("purpose", "dpv:EnforceSecurity")]).await;
+        declare(&room.app, &room.publisher, &[("category", "presence"), ("purpose", "dpv:EnforceSecurity")])
+            .await;
     tell(&room.app, room.publisher.id(), &[opt_in, objection]).await;
     let receiver = Receiver::start();
     register(&room.app, &room.admin, "Both", &[opt_in, objection], &receiver.url).await;
@@ -320,7 +341,9 @@ async fn objections_and_what_runs_out_are_told_as_allow_and_deny() {
     let said: Vec<String> = receiver
         .got()
         .iter()
-        .map(|m| format!("{} {}", m.json()["data"]["category"], m.json()["data"]["decision"]).replace('"', ""))
+        .map(|m| {
+            format!("{} {}", m.json()["data"]["category"], m.json()["data"]["decision"]).replace('"', "")
+        })
         .collect();
     let mut expected = ["app.usage allow", "presence deny", "presence allow", "app.usage deny"];
     let mut said: Vec<&str> = said.iter().map(String::as_str).collect();
@@ -344,7 +367,11 @@ async fn tests_have_their_own_times_and_the_page_shows_nothing_of_deliveries() {
     room.choose(Choice::No).await;
     room.deliver().await;
     let after = room.admin.get("/systems").await.assert_status(200);
-    assert_eq!(before.select("main"), after.select("main"), "a delivery, failed or not, is seen by nobody that day");
+    assert_eq!(
+        before.select("main"),
+        after.select("main"),
+        "a delivery, failed or not, is seen by nobody that day"
+    );
     room.admin.post(&format!("/systems/{}/test", system.id), &[]).await.assert_status(303);
     room.deliver().await;
     assert_eq!(receiver.tests().len(), 2);

@@ -14,7 +14,14 @@ pub(super) fn because(status: Status, e: Evidence, declared: bool, findings: &[F
         n => format!("{n} of the last {} days were not watched completely.", e.days),
     };
     match (status, e.observed, declared) {
-        (Status::Violated, ..) => worst(&[FindingKind::OptOutViolation, FindingKind::CollectedAfterOptOut]),
+        (Status::Violated, ..) => {
+            let also = match (e.undeclared, e.exceeds) {
+                (true, _) => " There is also something that was not declared.",
+                (_, true) => " There is also more than was declared.",
+                _ => "",
+            };
+            worst(&[FindingKind::OptOutViolation, FindingKind::CollectedAfterOptOut]) + also
+        }
         (Status::Undeclared, ..) => worst(&[FindingKind::Undeclared, FindingKind::Unrecognised]),
         (Status::Exceeds, ..) => worst(&[FindingKind::Exceeds]),
         (Status::Unknown, ..) if e.misreported => {

@@ -72,6 +72,5 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, reply: Reply, r
     tell_systems(&mut tx, state, &decision).await?;
     tx.commit().await?;
     state.consent.refresh(&[objection.person_id]).await;
-    state.ledger.settle_or_wait().await;
     Ok(())
 }

@@ -53,9 +53,7 @@ pub async fn choose_all(state: &AppState, viewer: &Viewer, wishes: &[Wish<'_>]) 
         made.push(decision.id);
     }
     tx.commit().await?;
-    // It counts from the commit on, whether or not the log can take it now.
     state.consent.refresh(&[viewer.person_id]).await;
-    state.ledger.settle_or_wait().await;
     Ok(made)
 }
 
@@ -64,6 +62,11 @@ async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish
     let (audience, case) = cases::find(db, person, wish.processing, now).await?;
     let becomes =
         after(case.question(), case.held, now, wish.choice).map_err(|words| Error::conflict(words))?;
+    if becomes == State::Contested && case.was_contested() {
+        return Err(Error::conflict(
+            "You have contested the answer once. The data protection authority can look at it now.",
+        ));
+    }
     let shown = show(db, state, &audience, &case, wish.seen.language).await?;
     let is_current = times::hex(&shown.sha256) == wish.seen.text;
     // A no is never refused because the page was old: what it leads to is nothing.
@@ -125,7 +128,7 @@ fn until(case: &Case, becomes: State, now: Time) -> Option<Time> {
 }
 
 /// GDPR Art. 12(3): one calendar month; of the 31st of January it is the last day of February.
-pub(super) fn one_month_after(now: Time) -> Time {
+pub fn one_month_after(now: Time) -> Time {
     let zoned = now.jiff().to_zoned(jiff::tz::TimeZone::UTC);
     zoned.checked_add(jiff::Span::new().months(1)).map_or(now.plus_days(30), |z| z.timestamp().into())
 }
@@ -146,19 +149,13 @@ pub async fn show(
     case: &Case,
     language: &str,
 ) -> Result<Shown> {
-    let (version, terms) = match (&case.covering, case.told.first(), case.newest()) {
-        (Some(covering), Some(terms), _) => (covering.version, *terms),
-        (_, _, Some(decision)) => (decision.version_id, decision.terms),
-        _ => {
-            return Err(Error::conflict(
-                "No notice in force tells you of this, so nothing is collected under it.",
-            ));
-        }
+    let Some((version, terms)) = case.asked_by() else {
+        return Err(Error::conflict(
+            "No notice in force tells you of this, so nothing is collected under it.",
+        ));
     };
     let told = notices::find_told(db, &state.ledger, version).await?;
-    let there_are: Vec<&str> = told.version.texts.iter().map(|t| t.language.as_str()).collect();
-    let language = notices::choose_language(&there_are, Some(language), "").language;
-    let text = ChoiceText::new(&case.rule, audience, &told, &language);
+    let text = ChoiceText::in_language(&case.rule, audience, &told, Some(language), "");
     Ok(Shown { sha256: text.sha256()?, text, told, terms })
 }
 

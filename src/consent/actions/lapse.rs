@@ -54,8 +54,5 @@ pub async fn enter_lapsed(state: &AppState) -> Result<usize> {
         state.consent.refresh(&[decision.person_id]).await;
         entered += 1;
     }
-    if entered > 0 {
-        state.ledger.settle_or_wait().await;
-    }
     Ok(entered)
 }

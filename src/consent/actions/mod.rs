@@ -1,4 +1,7 @@
 //! What changes choices; each is one transaction, which also hands the log its commitment.
+//!
+//! A decision counts from its commit. Its commitment waits for the next full hour, or for whatever else enters the
+//! log before: an entry at 10:03 would tell whoever sat beside somebody at 10:03 that they decided something.
 
 mod answer;
 mod choose;
@@ -8,7 +11,7 @@ pub mod systems;
 pub mod tally;
 
 pub use answer::{Reply, answer};
-pub use choose::{Seen, Wish, choose, choose_all, show};
+pub use choose::{Seen, Wish, choose, choose_all, one_month_after, show};
 pub use lapse::enter_lapsed;
 
 use serde_json::Value;

@@ -97,7 +97,9 @@ pub async fn renew(state: &AppState, viewer: &Viewer, id: Uuid, what: Renewed) -
             store::set_token(&mut tx, id, &token_hash(&token)).await?;
             made.token = Some(token);
         }
-        Renewed::Secret if !held.has_webhook => return Err(Error::conflict("Nothing is sent to this system.")),
+        Renewed::Secret if !held.has_webhook => {
+            return Err(Error::conflict("Nothing is sent to this system."));
+        }
         Renewed::Secret => {
             store::set_secret(&mut tx, id, held.secret_number + 1).await?;
             made.secret = Some(secret(state, id, held.secret_number + 1)?);

@@ -63,8 +63,7 @@ fn sides(rule: &Rule, members: &[MemberRow], held: Vec<HeldRow>, at: Time) -> Re
     for row in held {
         made.insert(row.person_id, read(row)?);
     }
-    let was_there =
-        |m: &&MemberRow| m.created_at < at && m.deactivated_at.is_none_or(|gone| gone >= at);
+    let was_there = |m: &&MemberRow| m.created_at < at && m.deactivated_at.is_none_or(|gone| gone >= at);
     Ok(members
         .iter()
         .filter(was_there)

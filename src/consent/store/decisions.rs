@@ -151,6 +151,32 @@ pub async fn find(db: &mut PgConnection, id: Uuid) -> Result<Option<Decision>> {
     row.map(Decision::try_from).transpose()
 }
 
+/// Of these processings, those about which somebody asked to be reminded later than now.
+pub async fn list_put_off(
+    db: &mut PgConnection,
+    person: Uuid,
+    processings: &[Uuid],
+    now: Time,
+) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!(
+        "select d.processing_id from consent_decision d
+         where d.person_id = $1 and d.processing_id = any ($2) and d.state = 'deferred' and d.until > $3
+           and not exists (select from consent_decision l where l.person_id = d.person_id
+                           and l.processing_id = d.processing_id and l.number > d.number)",
+        person,
+        processings,
+        now as _,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Texts by their hashes.
+pub async fn list_texts(db: &mut PgConnection, hashes: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Value)>> {
+    let rows = sqlx::query!("select sha256, document from consent_text where sha256 = any ($1)", hashes);
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.sha256, row.document)).collect())
+}
+
 /// Keeps the words of a choice, once.
 pub async fn insert_text(db: &mut PgConnection, sha256: &[u8], document: &Value) -> Result<()> {
     sqlx::query!(

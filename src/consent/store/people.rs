@@ -63,3 +63,28 @@ pub async fn list_audiences(db: &mut PgConnection, people: &[Uuid]) -> Result<Ve
         .map(|row| (row.id, Audience { department: row.department_id, jurisdiction: row.jurisdiction }))
         .collect())
 }
+
+/// What counted of somebody's decisions from one moment on.
+pub struct StepRow {
+    pub person_id: Uuid,
+    pub processing_id: Uuid,
+    pub state: String,
+    pub at: Time,
+    pub notice_id: Uuid,
+    pub major: i32,
+    pub content_sha256: Vec<u8>,
+    pub until: Option<Time>,
+}
+
+/// Everything these people decided, in order and without its records: many are read with each batch of reports.
+pub async fn list_steps(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<StepRow>> {
+    sqlx::query_as!(
+        StepRow,
+        r#"select person_id, processing_id, state, at, notice_id, major, content_sha256, until
+           from consent_decision where person_id = any ($1) and state <> 'deferred'
+           order by person_id, processing_id, number"#,
+        people,
+    )
+    .fetch_all(db)
+    .await
+}

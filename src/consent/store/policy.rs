@@ -30,6 +30,21 @@ pub async fn find_agent(db: &mut PgConnection, token_hash: &[u8], now: Time) -> 
     .await
 }
 
+/// These agents, unless they are revoked.
+pub async fn list_agents(db: &mut PgConnection, ids: &[Uuid], now: Time) -> Result<Vec<AgentRow>> {
+    sqlx::query_as!(
+        AgentRow,
+        r#"select g.id, g.device_id, g.public_key, a.person_id as "person_id?",
+                  coalesce(a.confirmed_at is not null, false) as "is_confirmed!"
+           from agent g left join device_assignment a on a.device_id = g.device_id and a.period @> $2::timestamptz
+           where g.id = any ($1) and g.revoked_at is null order by g.id"#,
+        ids,
+        now as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Waits until nobody else makes a policy for this agent.
 pub async fn lock_agent(db: &mut PgConnection, agent: Uuid) -> Result<()> {
     sqlx::query!("select id from agent where id = $1 for update", agent).fetch_one(db).await?;
@@ -165,6 +180,20 @@ pub async fn list_told(db: &mut PgConnection, person: Uuid, since: Time) -> Resu
            where p.person_id = $1 and p.at >= $2 order by p.agent_id, p.revision"#,
         person,
         since as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What these agents were ever told; by agent and revision.
+pub async fn list_told_to(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<ToldRow>> {
+    sqlx::query_as!(
+        ToldRow,
+        r#"select p.agent_id, p.revision, p.at, p.allowed, c.applied_at as "applied_at?"
+           from agent_policy p
+           left join policy_confirmation c on c.agent_id = p.agent_id and c.revision = p.revision
+           where p.agent_id = any ($1) order by p.agent_id, p.revision"#,
+        agents,
     )
     .fetch_all(db)
     .await

@@ -60,7 +60,9 @@ impl TallyRow {
 }
 
 pub async fn list(db: &mut PgConnection) -> Result<Vec<TallyRow>> {
-    sqlx::query_as!(TallyRow, "select processing_id, until, people, yes, no from choice_tally").fetch_all(db).await
+    sqlx::query_as!(TallyRow, "select processing_id, until, people, yes, no from choice_tally")
+        .fetch_all(db)
+        .await
 }
 
 /// Keeps a count in place of the last one; another instance's of the same moment is the same.

@@ -26,7 +26,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 pub struct Watcher {
     name: String,
     categories: Vec<Category>,
-    /// The program and its arguments, as a shell would split them; no shell runs.
+    /// The program and its arguments. Split by shlex as a shell would, so that quotation marks hold a path with
+    /// blanks together; it needs nothing else and is part of most builds already (through cc). No shell runs, so
+    /// `;`, `$` and `*` are letters like others.
     command: Vec<String>,
 }
 

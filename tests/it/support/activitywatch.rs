@@ -46,16 +46,39 @@ impl ActivityWatch {
 
     /// Lets ActivityWatch's own client send what watchers send.
     pub async fn feed(&self, venv: &Path, home: &Path, marker: &str) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/activitywatch.py");
+        self.python(venv, home, "activitywatch.py", &[marker]).await;
+    }
+
+    /// Runs a script of this folder, with the server's port as its first argument; answers what it prints.
+    pub async fn python(&self, venv: &Path, home: &Path, script: &str, arguments: &[&str]) -> String {
         let mut command = at_home(&venv.join("bin/python"), home);
-        command.args([script, &self.port.to_string(), marker]);
+        command.arg(support(script)).arg(self.port.to_string()).args(arguments);
         let mut command = tokio::process::Command::from(command);
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
         let output =
             tokio::time::timeout(Duration::from_secs(60), output).await.expect("python ends in time");
         let output = output.expect("python runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
+
+    /// A command line that runs such a script for `daylight agent --watcher`.
+    pub fn command(&self, venv: &Path, home: &Path, script: &str, arguments: &str) -> String {
+        let (python, home) = (venv.join("bin/python"), home.display());
+        let folders = format!(
+            "HOME='{home}' XDG_DATA_HOME='{home}/data' XDG_CONFIG_HOME='{home}/config' XDG_CACHE_HOME='{home}/cache'"
+        );
+        format!(
+            "env {folders} '{}' '{}' {} {arguments}",
+            python.display(),
+            support(script).display(),
+            self.port
+        )
+    }
+}
+
+fn support(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support").join(script)
 }
 
 impl Drop for ActivityWatch {

@@ -5,7 +5,6 @@ use daylight::register;
 use daylight::web::{Role, Viewer, times};
 use uuid::Uuid;
 
-use super::agent::Agent;
 use super::declaration::but;
 use super::{Actor, TestApp, notice};
 
@@ -64,19 +63,6 @@ pub async fn tell_again(app: &TestApp, former: &Version, class: ChangeClass) -> 
     let next = Version { field_table: table, ..notice::next(app, former, class, "It has changed.") };
     notice::write(app, &next).await;
     next
-}
-
-/// An agent on a device that its person has said is theirs.
-pub async fn own_agent(app: &TestApp, person: Uuid) -> Agent {
-    let agent = Agent::of(app, person).await;
-    let now = app.state.clock.now();
-    sqlx::query("update device_assignment set confirmed_at = $2 where device_id = $1")
-        .bind(agent.device_id)
-        .bind(now)
-        .execute(&app.state.db)
-        .await
-        .expect("confirmed");
-    agent
 }
 
 /// Makes one choice as its page would.

@@ -71,9 +71,8 @@ impl Received {
     /// HMAC as RFC 2104 writes it, over what Standard Webhooks says.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("whsec_")).expect("base64");
-        let pad = |byte: u8| -> Vec<u8> {
-            (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ byte).collect()
-        };
+        let pad =
+            |byte: u8| -> Vec<u8> { (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ byte).collect() };
         let said = format!("{}.{}.{}", self.id, self.timestamp, self.body);
         let inner = Sha256::digest([pad(0x36), said.into_bytes()].concat());
         let outer = Sha256::digest([pad(0x5c), inner.to_vec()].concat());

@@ -1,0 +1,307 @@
+//! One choice as its person sees it: where it stands in words, what can be done, and how far the last change
+//! came.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::cases::{self, Case};
+use super::enforcement::{self, Changed, Way};
+use super::model::{Answer, Choice, State, Why, after};
+use super::rules::Audience;
+use super::store::decisions::Decision;
+use super::store::policy::{self, OwnAgentRow, ToldRow};
+use super::text::ChoiceText;
+use crate::app::AppState;
+use crate::clock::Time;
+use crate::error::Result;
+use crate::notices::{self, Told};
+use crate::register::{Category, ChoiceMode};
+use crate::web::{Page, times};
+
+/// The purpose that stands apart from all others.
+pub const TRAINING: &str = "ai:ModelTraining";
+
+/// What stands beside a choice, and its hash.
+pub struct Words {
+    pub text: ChoiceText,
+    pub sha256: String,
+    /// Whether the notice is the one that was published.
+    pub is_whole: bool,
+}
+
+/// What can be done about it now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offer {
+    pub yes: bool,
+    pub no: bool,
+    pub later: bool,
+    pub object: bool,
+    pub contest: bool,
+}
+
+impl Offer {
+    fn of(case: &Case, now: Time, is_whole: bool) -> Self {
+        let can = |choice| after(case.question(), case.held, now, choice).is_ok();
+        let chooses = matches!(case.mode, ChoiceMode::OptIn | ChoiceMode::OptOut);
+        Offer {
+            yes: is_whole && can(Choice::Yes),
+            no: can(Choice::No),
+            // Where nothing waits for an answer there is nothing to put off.
+            later: case.is_open(now) && can(Choice::Later),
+            // A no is quicker and needs no reason.
+            object: !chooses && can(Choice::Object { reason: "", named: false }),
+            contest: can(Choice::Contest { reason: "" }) && !case.was_contested(),
+        }
+    }
+
+    pub fn is_none(self) -> bool {
+        self == Offer::default()
+    }
+}
+
+/// One processing on the page of choices.
+pub struct Card {
+    pub case: Case,
+    /// `None` where no notice ever told of it.
+    pub words: Option<Words>,
+    pub offer: Offer,
+    pub is_open: bool,
+    pub put_off_until: Option<Time>,
+    /// The newest decision that changed what agents may do, and how far it came.
+    pub changed: Option<(Decision, Vec<Way>)>,
+    /// The first of its kind of data on the page: other pages lead here.
+    pub is_first_of_kind: bool,
+}
+
+impl Card {
+    pub fn id(&self) -> Uuid {
+        self.case.processing()
+    }
+
+    pub fn name(&self) -> String {
+        let content = self.case.rule.content();
+        format!("{}, {}", content.category.name(), content.purpose.words())
+    }
+
+    pub fn category(&self) -> Category {
+        self.case.rule.content().category
+    }
+
+    pub fn is_training(&self) -> bool {
+        self.case.rule.content().purpose.id() == TRAINING
+    }
+
+    pub fn is_told(&self) -> bool {
+        self.case.covering.is_some()
+    }
+
+    /// Whether it is answered with yes or no.
+    pub fn chooses(&self) -> bool {
+        matches!(self.case.mode, ChoiceMode::OptIn | ChoiceMode::OptOut)
+    }
+
+    /// The chip's look and words. Neither "on" nor "off" is the better one, so neither is green.
+    pub fn chip(&self) -> (&'static str, &'static str) {
+        match self.case.why {
+            Why::Objected => ("paused", "Off, objection open"),
+            why if why.allows() => ("active", "On"),
+            _ => ("off", "Off"),
+        }
+    }
+
+    /// "Off. You said no on 2 Nov 2026, 10:00."
+    pub fn standing(&self, page: &Page) -> String {
+        standing(&self.case, page)
+    }
+
+    /// What the button says that allows it.
+    pub fn yes_words(&self) -> &'static str {
+        match self.case.held.map(|h| h.answer) {
+            Some(Answer::Objected | Answer::Upheld | Answer::Overridden | Answer::Contested) => {
+                "Take my objection back"
+            }
+            _ if !self.chooses() => "Take my no back",
+            _ if self.case.why == Why::Given => "Yes, for longer",
+            _ => "Yes, from now on",
+        }
+    }
+
+    /// When an open objection must be answered.
+    pub fn due(&self) -> Option<Time> {
+        let open = self.case.counting().filter(|d| matches!(d.state, State::Objected | State::Contested));
+        open.and_then(|d| d.due_at)
+    }
+
+    /// What the employer said to the last objection, with its reasons.
+    pub fn answered(&self) -> Option<&Decision> {
+        let newest = self.case.decisions.iter().rev().find(|d| d.state != State::Deferred)?;
+        let answers = |d: &&Decision| matches!(d.state, State::Upheld | State::Overridden);
+        match newest.state {
+            State::Upheld | State::Overridden => Some(newest),
+            State::Contested => self.case.decisions.iter().rev().find(answers),
+            _ => None,
+        }
+    }
+}
+
+fn standing(case: &Case, page: &Page) -> String {
+    let counting = case.counting();
+    let on = |d: Option<&Decision>| d.map(|d| page.moment(&d.at)).unwrap_or_default();
+    let did = |d: Option<&Decision>| match d {
+        Some(d) => format!("{} on {}.", d.state.words(), page.moment(&d.at)),
+        None => String::new(),
+    };
+    let until = case.held.and_then(|h| h.until);
+    let words = match case.why {
+        Why::NotDeclared => "Off. Nothing in force declares it for you.".into(),
+        Why::NotTold => format!("Off. No notice in force tells you of it. {}", did(counting)),
+        Why::Mandatory => match counting.map(|d| d.state) {
+            Some(State::Overridden | State::Contested) => format!("On. {}", did(counting)),
+            _ => "On. You cannot refuse this.".into(),
+        },
+        Why::OnByDefault => match counting.map(|d| d.state) {
+            Some(State::Given | State::Renewed) if case.mode == ChoiceMode::OptOut => {
+                format!("On. {} What it is about has changed since.", did(counting))
+            }
+            _ if case.mode == ChoiceMode::Objection => "On. You haven’t objected.".into(),
+            _ => "On, because you haven’t said no.".into(),
+        },
+        Why::Given => match until {
+            Some(until) => format!("On. {} It counts until {}.", did(counting), page.moment(&until)),
+            None => format!("On. {}", did(counting)),
+        },
+        Why::NotAsked => "Off. You haven’t said yes.".into(),
+        Why::Changed => {
+            format!("Off. {} What it is about has changed since, so that yes doesn’t count.", did(counting))
+        }
+        Why::Expired => match until {
+            Some(until) => format!("Off. Your yes ran out on {}.", page.moment(&until)),
+            None => format!("Off. {}", did(counting)),
+        },
+        Why::Refused | Why::Upheld => format!("Off. {}", did(counting)),
+        Why::Objected => match counting.map(|d| d.state) {
+            Some(State::Overridden | State::Contested) => format!(
+                "Off. Your objection was overridden, but what it is about has changed since {}: it is open again.",
+                on(counting)
+            ),
+            _ => format!("Off. {} It stays off until you have an answer.", did(counting)),
+        },
+        Why::Overridden => format!("On. {}", did(counting)),
+        Why::Stale => "Not known at the moment.".into(),
+    };
+    words.trim_end().into()
+}
+
+/// What one person's agents were told.
+pub struct Agents {
+    agents: Vec<OwnAgentRow>,
+    told: Vec<ToldRow>,
+    now: Time,
+}
+
+impl Agents {
+    pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Self> {
+        let agents = policy::list_own_agents(db, person, now).await?;
+        let ever = Time::from(jiff::Timestamp::UNIX_EPOCH);
+        let told = if agents.is_empty() { Vec::new() } else { policy::list_told(db, person, ever).await? };
+        Ok(Agents { agents, told, now })
+    }
+
+    pub fn has_agents(&self) -> bool {
+        !self.agents.is_empty()
+    }
+
+    /// How far a decision came; `all` are those about the same processing, oldest first.
+    pub fn ways(&self, d: &Decision, all: &[Decision]) -> Vec<Way> {
+        let next = all.iter().find(|l| l.number > d.number && l.allowed_before != l.allowed_after);
+        let changed = Changed {
+            processing: d.processing_id,
+            at: d.at,
+            allowed: d.allowed_after,
+            until: next.map(|l| l.at),
+        };
+        enforcement::ways(changed, &self.agents, &self.told, self.now)
+    }
+}
+
+/// Everything that one person can choose.
+pub struct Board {
+    pub cards: Vec<Card>,
+    /// Decisions about what isn't in force for them any more, by processing.
+    pub former: Vec<Vec<Decision>>,
+}
+
+impl Board {
+    /// `accept` is what the browser says of its reader's languages.
+    pub async fn load(db: &mut PgConnection, state: &AppState, person: Uuid, accept: &str) -> Result<Self> {
+        let now = state.clock.now();
+        let all = cases::load(db, person, now).await?;
+        let agents = Agents::load(db, person, now).await?;
+        // Most processings are told of by the same few notices.
+        let mut told: HashMap<Uuid, Told> = HashMap::new();
+        for version in all.cases.iter().filter_map(Case::asked_by).map(|(version, _)| version) {
+            if !told.contains_key(&version) {
+                told.insert(version, notices::find_told(db, &state.ledger, version).await?);
+            }
+        }
+        let mut cards = Vec::with_capacity(all.cases.len());
+        for case in all.cases {
+            let told = case.asked_by().and_then(|(version, _)| told.get(&version));
+            cards.push(card(case, &all.audience, told, &agents, accept, now)?);
+        }
+        cards.sort_by_cached_key(Card::name);
+        Ok(Board { cards, former: all.former })
+    }
+}
+
+/// One of them; not found where it isn't in force for this person.
+pub async fn find(
+    db: &mut PgConnection,
+    state: &AppState,
+    person: Uuid,
+    processing: Uuid,
+    accept: &str,
+) -> Result<Card> {
+    let now = state.clock.now();
+    let (audience, case) = cases::find(db, person, processing, now).await?;
+    let agents = Agents::load(db, person, now).await?;
+    let told = match case.asked_by() {
+        Some((version, _)) => Some(notices::find_told(db, &state.ledger, version).await?),
+        None => None,
+    };
+    card(case, &audience, told.as_ref(), &agents, accept, now)
+}
+
+fn card(
+    case: Case,
+    audience: &Audience,
+    told: Option<&Told>,
+    agents: &Agents,
+    accept: &str,
+    now: Time,
+) -> Result<Card> {
+    let words = match told {
+        Some(told) => {
+            let text = ChoiceText::in_language(&case.rule, audience, told, None, accept);
+            Some(Words { sha256: times::hex(&text.sha256()?), text, is_whole: told.is_whole })
+        }
+        None => None,
+    };
+    let offer = match &words {
+        Some(words) => Offer::of(&case, now, words.is_whole),
+        None => Offer::default(),
+    };
+    let newest = case.decisions.iter().rev().find(|d| d.allowed_before != d.allowed_after);
+    let changed = newest.map(|d| (d.clone(), agents.ways(d, &case.decisions)));
+    Ok(Card {
+        offer,
+        words,
+        changed,
+        is_open: case.is_open(now),
+        put_off_until: case.put_off_until(now),
+        is_first_of_kind: false,
+        case,
+    })
+}
