@@ -16,7 +16,7 @@ use crate::consent;
 use crate::consent::actions::{self, Reply, Seen, Wish};
 use crate::consent::cases;
 use crate::consent::model::Choice;
-use crate::consent::store::policy::{self, AgentRow};
+use crate::consent::store::policy::{self, AgentRow, TellingRow};
 use crate::error::Result;
 use crate::web::times;
 
@@ -119,19 +119,31 @@ async fn agents(state: &AppState, of: Option<&Worker>) -> Result<Vec<AgentRow>> 
     Ok(policy::list_agents(&mut db, &ids, state.clock.now()).await?)
 }
 
+/// What an agent was told last.
+async fn newest(state: &AppState, agent: &AgentRow) -> Result<Option<TellingRow>> {
+    let mut db = state.db.acquire().await?;
+    Ok(policy::find_newest(&mut db, agent.id).await?)
+}
+
+/// An agent says that it obeys what it was told last.
+async fn confirm(state: &AppState, agent: &AgentRow, told: &TellingRow) -> Result<()> {
+    let now = state.clock.now();
+    let mut db = state.db.acquire().await?;
+    policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
+    Ok(())
+}
+
 /// Each of these agents asks what it may collect, and says a while later that it obeys.
 async fn ask_and_obey(state: &AppState, of: Option<&Worker>) -> Result<()> {
-    let mut db = state.db.acquire().await?;
     let agents = agents(state, of).await?;
     state.clock.advance(ASKS_AFTER);
     for agent in &agents {
-        consent::issue(state, &mut db, agent).await?;
+        consent::issue(state, agent, None).await?;
     }
     state.clock.advance(OBEYS_AFTER);
-    let now = state.clock.now();
     for agent in &agents {
-        if let Some(told) = policy::find_newest(&mut db, agent.id).await? {
-            policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
+        if let Some(told) = newest(state, agent).await? {
+            confirm(state, agent, &told).await?;
         }
     }
     Ok(())
@@ -154,13 +166,12 @@ pub async fn keep_asking(state: AppState) {
 }
 
 async fn ask_and_confirm(state: &AppState) -> Result<()> {
-    let mut db = state.db.acquire().await?;
-    let now = state.clock.now();
     for agent in agents(state, None).await? {
-        let before = policy::find_newest(&mut db, agent.id).await?.map_or(0, |told| told.revision);
-        consent::issue(state, &mut db, &agent).await?;
-        if let Some(told) = policy::find_newest(&mut db, agent.id).await?.filter(|t| t.revision > before) {
-            policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
+        let told = newest(state, &agent).await?;
+        let before = told.as_ref().map_or(0, |told| told.revision);
+        consent::issue(state, &agent, told).await?;
+        if let Some(told) = newest(state, &agent).await?.filter(|t| t.revision > before) {
+            confirm(state, &agent, &told).await?;
         }
     }
     Ok(())
