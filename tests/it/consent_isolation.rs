@@ -18,7 +18,7 @@ use daylight::web::{Role, Viewer};
 use uuid::Uuid;
 
 use crate::support::agent::Agent;
-use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, own_agent, tell, viewer};
+use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, tell, viewer};
 use crate::support::receiver::{Receiver, System, register};
 use crate::support::{Actor, Reply, TestApp, logs};
 
@@ -79,7 +79,7 @@ impl Room {
         receiver.answer(&[500; 100]);
         let system = register(&app, &actors[2].1, "Planner", &all, &receiver.url).await;
         let worker = app.sign_in_as(workers[0]).await;
-        let agent = own_agent(&app, worker.id()).await;
+        let agent = Agent::of(&app, worker.id()).await;
         let colleague = app.sign_in_as(workers[1]).await;
         let object = |reason| Choice::Object { reason, named: false };
         let open = choose(&app, &colleague, objections[0], object("Of a colleague.")).await.unwrap();
