@@ -43,7 +43,10 @@ async fn a_no_by_keyboard_is_one_key_and_the_focus_is_on_its_card() {
     // And back, with as many.
     go_to(&tab, &format!("{form} button[value='yes']")).await;
     tab.press(Key::Enter).await;
-    tab.wait(&format!("document.querySelector('[id=\"{card}\"] .pick__standing')?.innerText.startsWith('On.')")).await;
+    tab.wait(&format!(
+        "document.querySelector('[id=\"{card}\"] .pick__standing')?.innerText.startsWith('On.')"
+    ))
+    .await;
     tab.close().await;
 }
 

@@ -18,7 +18,7 @@ use daylight::web::{Role, Viewer};
 use uuid::Uuid;
 
 use crate::support::agent::Agent;
-use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, own_agent, tell, viewer};
+use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, tell, viewer};
 use crate::support::receiver::{Receiver, System, register};
 use crate::support::{Actor, Reply, TestApp, logs};
 
@@ -79,7 +79,7 @@ impl Room {
         receiver.answer(&[500; 100]);
         let system = register(&app, &actors[2].1, "Planner", &all, &receiver.url).await;
         let worker = app.sign_in_as(workers[0]).await;
-        let agent = own_agent(&app, worker.id()).await;
+        let agent = Agent::of(&app, worker.id()).await;
         let colleague = app.sign_in_as(workers[1]).await;
         let object = |reason| Choice::Object { reason, named: false };
         let open = choose(&app, &colleague, objections[0], object("Of a colleague.")).await.unwrap();
@@ -106,7 +106,8 @@ impl Room {
 
     /// Every kind of choice, and all that happens because of them.
     async fn decide(&self) {
-        let make = async |processing, choice| choose(&self.app, &self.worker, processing, choice).await.unwrap();
+        let make =
+            async |processing, choice| choose(&self.app, &self.worker, processing, choice).await.unwrap();
         make(self.opt_in, Choice::No).await;
         make(self.opt_in, Choice::Yes).await;
         make(self.opt_in, Choice::No).await;
@@ -148,7 +149,10 @@ impl Room {
                 .map(|id| format!("/objections?processing={id}"))
                 .chain(["/objections".into()])
                 .collect(),
-            "/notices/{id}" | "/notices/{id}/changes" | "/notices/{id}/reach" | "/board/{id}"
+            "/notices/{id}"
+            | "/notices/{id}/changes"
+            | "/notices/{id}/reach"
+            | "/board/{id}"
             | "/publishing/{id}" => all(&[self.notice]),
             "/publishing/versions/{id}"
             | "/publishing/versions/{id}/edit"
@@ -270,11 +274,12 @@ async fn one_persons_choices_change_nothing_that_others_see() {
     assert!(found.is_empty(), "{found:#?}");
 
     // Nothing that names her or what she decided is anywhere near: not on the day, not the day after.
-    let mut ids: Vec<String> = sqlx::query_scalar("select id::text from consent_decision where person_id = $1")
-        .bind(room.worker.id())
-        .fetch_all(&room.app.state.db)
-        .await
-        .unwrap();
+    let mut ids: Vec<String> =
+        sqlx::query_scalar("select id::text from consent_decision where person_id = $1")
+            .bind(room.worker.id())
+            .fetch_all(&room.app.state.db)
+            .await
+            .unwrap();
     assert_eq!(ids.len(), 12);
     let pseudonyms =
         [room.known_as().to_string(), room.app.state.consent.person_ref(room.worker.id()).unwrap()];

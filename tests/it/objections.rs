@@ -76,16 +76,26 @@ async fn an_objection_is_seen_the_day_after_without_name_time_or_place() {
     assert!(before.select(".lead")[0].starts_with("No objection waits"));
     room.app.state.clock.advance(4_321);
     let id = room.object(false).await;
-    assert_eq!(room.desk().await.select("main"), before.select("main"), "whoever watches learns no time of day");
+    assert_eq!(
+        room.desk().await.select("main"),
+        before.select("main"),
+        "whoever watches learns no time of day"
+    );
     room.publisher.get(&format!("/objections/{id}")).await.assert_status(404);
     room.answer(id, &[("reply", "uphold"), ("reason", "Yes.")]).await.assert_status(404);
     room.days_later(1).await;
 
     for actor in [&room.publisher, &room.representative] {
-        for path in ["/objections".to_owned(), format!("/objections/{id}"), format!("/objections?processing={}", room.processing)] {
+        for path in [
+            "/objections".to_owned(),
+            format!("/objections/{id}"),
+            format!("/objections?processing={}", room.processing),
+        ] {
             let page = actor.get(&path).await.assert_status(200);
             assert!(page.body.contains(REASON) && page.body.contains("A colleague"), "{path}");
-            for hidden in ["Quirina", "Quandt", "Zeppelin", "example.com", &room.worker.id().to_string(), "10:12", "T1"] {
+            for hidden in
+                ["Quirina", "Quandt", "Zeppelin", "example.com", &room.worker.id().to_string(), "10:12", "T1"]
+            {
                 assert!(!page.body.contains(hidden), "{hidden} in {path}\n{}", page.body);
             }
             assert!(page.attributes("main time", "datetime").iter().all(|t| t.len() == 10), "days alone");
@@ -96,11 +106,20 @@ async fn an_objection_is_seen_the_day_after_without_name_time_or_place() {
     assert_eq!(Uuid::get_version(&id), Some(uuid::Version::Random), "an id that tells no time");
     let other = format!("/objections?processing={}", Uuid::from_u128(5));
     assert!(!room.publisher.get(&other).await.body.contains(REASON));
-    assert!(room.representative.get(&format!("/objections/{id}")).await.attributes("main form", "action").is_empty());
+    assert!(
+        room.representative
+            .get(&format!("/objections/{id}"))
+            .await
+            .attributes("main form", "action")
+            .is_empty()
+    );
     room.representative.post(&format!("/objections/{id}"), &[("reply", "uphold")]).await.assert_status(403);
     // Its author sees that it was opened, and as whom.
     let log = room.worker.get("/me/access-log").await.select("tbody tr");
-    assert!(log.iter().any(|row| row.starts_with("Your objection was opened") && row.contains("Publisher (HR) You")));
+    assert!(
+        log.iter()
+            .any(|row| row.starts_with("Your objection was opened") && row.contains("Publisher (HR) You"))
+    );
 }
 
 #[tokio::test]
@@ -113,7 +132,9 @@ async fn a_name_that_was_given_is_shown_to_those_who_answer() {
         assert!(page.body.contains("Quirina Quandt, Zeppelin Dock"), "{path}");
         assert!(!page.body.contains("quirina@") && !page.body.contains(&room.worker.id().to_string()));
         let page = room.representative.get(&path).await.assert_status(200);
-        assert!(page.body.contains(REASON) && !page.body.contains("Quirina") && !page.body.contains("Zeppelin"));
+        assert!(
+            page.body.contains(REASON) && !page.body.contains("Quirina") && !page.body.contains("Zeppelin")
+        );
     }
 }
 
@@ -139,7 +160,9 @@ async fn an_override_gives_its_grounds_is_confirmed_and_can_be_contested() {
     assert!(again.select(".error-summary a")[0].starts_with("Nothing waits for an answer here any more"));
     let desk = room.desk().await;
     assert!(desk.select(".lead")[0].starts_with("No objection waits"));
-    assert!(desk.select(".question__answer")[0].contains(&format!("Overridden: it goes on 3 Nov 2026 {GROUNDS}")));
+    assert!(
+        desk.select(".question__answer")[0].contains(&format!("Overridden: it goes on 3 Nov 2026 {GROUNDS}"))
+    );
     room.publisher.get(&format!("/objections/{id}")).await.assert_status(404);
 
     let contest = room.choose(Choice::Contest { reason: "That was another office." }).await;
@@ -162,7 +185,11 @@ async fn one_that_was_taken_back_meanwhile_isnt_answered_and_the_text_comes_back
     room.days_later(1).await;
     let before = room.desk().await;
     room.choose(Choice::Yes).await;
-    assert_eq!(room.desk().await.select("main"), before.select("main"), "also this isn’t seen when it happens");
+    assert_eq!(
+        room.desk().await.select("main"),
+        before.select("main"),
+        "also this isn’t seen when it happens"
+    );
     let late = room.answer(id, &[("reply", "uphold"), ("reason", "Of course.")]).await.assert_status(409);
     assert_eq!(late.select("textarea"), ["Of course."]);
     room.days_later(1).await;
@@ -178,7 +205,10 @@ async fn what_is_due_is_first_and_what_is_overdue_says_so() {
         let mut ids = vec![room.object(false).await];
         for n in 0..6 {
             room.app.state.clock.advance(600);
-            let worker = room.app.sign_in_as(room.app.person(&format!("w{n}@example.com"), &[Role::Worker]).await).await;
+            let worker = room
+                .app
+                .sign_in_as(room.app.person(&format!("w{n}@example.com"), &[Role::Worker]).await)
+                .await;
             let reason = Choice::Object { reason: "Also mine.", named: false };
             ids.push(choose(&room.app, &worker, room.processing, reason).await.unwrap());
         }
@@ -207,7 +237,8 @@ async fn what_is_due_is_first_and_what_is_overdue_says_so() {
 async fn answers_come_in_pages() {
     let room = Room::new().await;
     for n in 0..23 {
-        let worker = room.app.sign_in_as(room.app.person(&format!("w{n}@example.com"), &[Role::Worker]).await).await;
+        let worker =
+            room.app.sign_in_as(room.app.person(&format!("w{n}@example.com"), &[Role::Worker]).await).await;
         let reason = Choice::Object { reason: "Mine.", named: false };
         choose(&room.app, &worker, room.processing, reason).await.unwrap();
     }
@@ -231,7 +262,10 @@ async fn nobody_answers_their_own() {
     app.state.clock.advance(86_400);
     let both = app.sign_in_as(both.id()).await;
     let page = both.get(&format!("/objections/{id}")).await.assert_status(200);
-    assert!(page.body.contains("you: a colleague answers it") && page.attributes("main form", "action").is_empty());
+    assert!(
+        page.body.contains("you: a colleague answers it")
+            && page.attributes("main form", "action").is_empty()
+    );
     let tried = both.post(&format!("/objections/{id}"), &[("reply", "uphold"), ("reason", "Yes.")]).await;
     assert!(tried.assert_status(409).body.contains("This is your own objection"));
 }
@@ -251,12 +285,15 @@ async fn hr_hears_by_mail_that_one_waits_in_the_morning_and_nothing_else() {
     assert_eq!(mails().await, 0);
     room.app.state.clock.advance(60);
     let (a, b) = tokio::join!(round(), round());
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     assert_eq!(mails().await, 1);
     let (subject, body): (String, String) =
         sqlx::query_as("select subject, body from outbox").fetch_one(&room.app.state.db).await.unwrap();
     assert_eq!(subject, "An objection waits for an answer");
-    assert!(body.starts_with("An objection waits for an answer:") && body.trim_end().ends_with("/objections"));
+    assert!(
+        body.starts_with("An objection waits for an answer:") && body.trim_end().ends_with("/objections")
+    );
     assert_eq!(body.lines().count(), 3);
     for _ in 0..3 {
         room.app.state.clock.advance(86_400);

@@ -76,7 +76,11 @@ async fn numbers_that_would_tell_of_single_people_arent_shown() {
     room.choose(0..5, Choice::Yes).await;
     room.choose(5..20, Choice::No).await;
     room.tomorrow().await;
-    assert_eq!(room.row().await[..4], ["20", "not shown", "not shown", "not shown"], "all twenty have answered");
+    assert_eq!(
+        room.row().await[..4],
+        ["20", "not shown", "not shown", "not shown"],
+        "all twenty have answered"
+    );
     let small = Room::new(9).await;
     small.choose(0..6, Choice::Yes).await;
     small.tomorrow().await;

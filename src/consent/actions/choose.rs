@@ -60,8 +60,7 @@ pub async fn choose_all(state: &AppState, viewer: &Viewer, wishes: &[Wish<'_>]) 
 async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish<'_>) -> Result<Decision> {
     let now = state.clock.now();
     let (audience, case) = cases::find(db, person, wish.processing, now).await?;
-    let becomes =
-        after(case.question(), case.held, now, wish.choice).map_err(|words| Error::conflict(words))?;
+    let becomes = after(case.question(), case.held, now, wish.choice).map_err(Error::conflict)?;
     if becomes == State::Contested && case.was_contested() {
         return Err(Error::conflict(
             "You have contested the answer once. The data protection authority can look at it now.",
