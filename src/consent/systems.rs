@@ -57,6 +57,22 @@ impl SystemsPage {
         self.form.errors().of(&system.field).is_some()
     }
 
+    fn present(&self) -> impl Iterator<Item = &Shown> {
+        self.systems.iter().filter(|s| s.row.revoked_at.is_none())
+    }
+
+    fn has_present(&self) -> bool {
+        self.present().next().is_some()
+    }
+
+    fn revoked(&self) -> impl Iterator<Item = &Shown> {
+        self.systems.iter().filter(|s| s.row.revoked_at.is_some())
+    }
+
+    fn has_revoked(&self) -> bool {
+        self.revoked().next().is_some()
+    }
+
     fn registering(&self) -> bool {
         ["name", "purpose", "processings", "webhook"].iter().any(|f| self.form.errors().of(f).is_some())
     }

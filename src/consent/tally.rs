@@ -2,7 +2,7 @@
 //!
 //! Three numbers with a known sum tell more than each alone. All three are shown only where everything that fits
 //! the bands leaves open, of each number, whether it is nobody or up to four, and whether it is everybody or all but
-//! four. Whether that is so follows from the bands, so not showing them tells nothing more either.
+//! four. Not showing them must tell as little: a test goes through everything that can stand behind either.
 
 use super::model::Why;
 use crate::web::bands::{PeopleBand, SMALLEST_GROUP, SMALLEST_WHOLE};
@@ -44,7 +44,6 @@ pub struct Tally {
 pub enum Shown {
     /// Too few people, or numbers that would tell of single ones.
     Hidden,
-    Yes(PeopleBand),
     All {
         yes: PeopleBand,
         no: PeopleBand,
@@ -68,12 +67,11 @@ impl Tally {
         let band = |count| PeopleBand::of(count, whole);
         let bands = [band(self.yes), band(self.no), band(whole - self.yes - self.no)];
         let [Some(yes), Some(no), Some(nothing)] = bands else { return Shown::Hidden };
-        // Of such a whole, the numbers that fit no three bands would be told by that; the count decides alone.
-        if whole % SMALLEST_GROUP == SMALLEST_GROUP - 1 {
-            return Shown::Yes(yes);
-        }
         let all = [yes, no, nothing];
-        if (0..3).all(|i| is_open(possible(all, i, whole), whole)) {
+        // Of such a whole, numbers with nobody in them always fit: without hiding these too, "not shown" would
+        // tell that there is somebody in each.
+        let uneven = whole % SMALLEST_GROUP == SMALLEST_GROUP - 1 && all.contains(&PeopleBand::AlmostAll);
+        if !uneven && (0..3).all(|i| is_open(possible(all, i, whole), whole)) {
             Shown::All { yes, no, nothing }
         } else {
             Shown::Hidden
@@ -155,12 +153,12 @@ mod tests {
     fn most_of_what_there_is_to_know_is_shown() {
         let words = |people, yes, no| match (Tally { people, yes, no }).shown() {
             Shown::Hidden => "hidden".into(),
-            Shown::Yes(yes) => yes.to_string(),
             Shown::All { yes, no, nothing } => format!("{yes}; {no}; {nothing}"),
         };
         assert_eq!(words(40, 12, 7), "10 to 14 people; 5 to 9 people; 20 to 24 people");
         assert_eq!(words(40, 1, 0), words(40, 0, 4));
-        assert_eq!(words(39, 12, 7), "10 to 14 people");
+        assert_eq!(words(39, 12, 7), "10 to 14 people; 5 to 9 people; 20 to 24 people");
+        assert_eq!(words(39, 1, 0), "hidden");
         assert_eq!(words(30, 5, 25), "hidden", "all thirty would have answered");
         assert_eq!(words(9, 5, 0), "hidden");
     }

@@ -144,7 +144,7 @@ fn objecting(content: &ProcessingContent, mode: ChoiceMode, audience: &Audience)
         } else {
             "Your employer is asked to answer within one month, with reasons.".to_owned()
         },
-        "HR reads your reasons and answers them. Your name is shown only if you say so below; without it HR reads what you wrote, and for what, and not who wrote it. Details in your reasons can still give you away.".into(),
+        "HR reads your reasons and answers them, from the day after on; representatives read along, without your name at any rate. To HR your name is shown only if you say so below; without it HR reads what you wrote, and for what, and not who wrote it. Details in your reasons can still give you away.".into(),
         "You can take the objection back at any time.".into(),
     ];
     if let Some(contact) = &content.objection_contact {

@@ -8,12 +8,14 @@ mod people;
 mod reading;
 mod register;
 mod reports;
+mod systems;
 
 use jiff::tz::TimeZone;
 
 use crate::app::AppState;
 use crate::clock::{Clock, Time};
 use crate::config::Config;
+use crate::consent;
 use crate::error::Result;
 use crate::identity;
 
@@ -63,7 +65,9 @@ pub async fn fill(state: &AppState) -> Result<()> {
         register::go_on(&past, &staff, now, &declared, seen).await?;
         notices::fill(&past, &staff, &declared, notice).await?;
         reading::read_second(&past, &staff, notice).await?;
+        systems::register(&past, &staff, &declared).await?;
         choices::fill(&past, &staff, &declared, now).await?;
+        consent::actions::tally::count_choices(state).await?;
         made = Some(staff);
     }
     reports::catch_up(state, now).await?;

@@ -54,6 +54,7 @@ pub struct Staff {
     pub workers: Vec<Worker>,
     pub publisher: Viewer,
     pub representative: Viewer,
+    pub administrator: Viewer,
 }
 
 pub struct Worker {
@@ -112,9 +113,10 @@ pub async fn fill(state: &AppState) -> Result<Staff> {
         workers.push(Worker { id, email, name: name.into() });
     }
     tx.commit().await?;
+    let administrator = viewers.swap_remove(3);
     let representative = viewers.swap_remove(2);
     let publisher = viewers.swap_remove(1);
-    Ok(Staff { workers, publisher, representative })
+    Ok(Staff { workers, publisher, representative, administrator })
 }
 
 fn viewer(state: &AppState, person_id: Uuid, name: &str, roles: &[Role]) -> Viewer {

@@ -150,7 +150,6 @@ impl Page {
         links.push(("/register", "Declared"));
         if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
             links.push(("/publishing", "Publishing"));
-            links.push(("/objections", "Objections"));
         }
         if viewer.roles.iter().any(|r| *r != Role::Worker) {
             links.push(("/organisation", "Organisation"));
@@ -158,7 +157,6 @@ impl Page {
         if viewer.has(Role::Administrator) {
             links.push(("/people", "People"));
             links.push(("/agents", "Agents"));
-            links.push(("/systems", "Systems"));
             links.push(("/outbox", "Outbox"));
         }
         links.push(("/categories", "Categories"));

@@ -38,6 +38,7 @@ async fn workers_pages_are_in_order() {
         &mandatory,
         &changed,
         "/categories",
+        "/systems",
     ];
     let mut faults = check_all(&mut tab, "worker", &paths).await;
     faults.extend(check(&mut tab, "worker", "/people", 403).await);
@@ -75,10 +76,15 @@ async fn publishers_and_representatives_pages_are_in_order() {
     let edit = format!("/register/{}/edit", site.processing("paused").await);
     let mut faults =
         check_all(&mut tab, "publisher", &["/register/new", &edit, "/organisation", "/findings"]).await;
+    let objection = site.objection().await;
+    let paths = ["/objections", &objection, "/organisation/choices", "/systems"];
+    faults.extend(check_all(&mut tab, "publisher", &paths).await);
     tab.close().await;
     let mut tab = site.signed_in(REPRESENTATIVE).await;
     let proposed = format!("/register/{}", site.processing("proposed").await);
-    faults.extend(check_all(&mut tab, "representative", &[&proposed, "/findings"]).await);
+    faults.extend(
+        check_all(&mut tab, "representative", &[&proposed, "/findings", "/objections", &objection]).await,
+    );
     tab.close().await;
     report(faults);
 }
@@ -112,7 +118,7 @@ async fn administrators_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(ADMINISTRATOR).await;
     let person = format!("/people/{}", site.person("jana.kowal@demo.example").await);
-    let paths = ["/people", "/people/new", &person, "/people/import", "/agents", "/outbox"];
+    let paths = ["/people", "/people/new", &person, "/people/import", "/agents", "/outbox", "/systems"];
     let faults = check_all(&mut tab, "administrator", &paths).await;
     tab.close().await;
     report(faults);

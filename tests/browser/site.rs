@@ -168,6 +168,21 @@ impl Site {
         self.there(id).await.expect("the example has one")
     }
 
+    /// The page of an objection that waits.
+    pub async fn objection(&self) -> String {
+        let db = self.state.db.clone();
+        let id = async move {
+            sqlx::query_scalar::<_, Uuid>(
+                "select d.id from consent_decision d where d.state in ('objected', 'contested')
+                 and not exists (select from consent_decision l where l.person_id = d.person_id
+                     and l.processing_id = d.processing_id and l.number > d.number) order by d.at limit 1",
+            )
+            .fetch_one(&db)
+            .await
+        };
+        format!("/objections/{}", self.there(id).await.expect("the example has one"))
+    }
+
     pub async fn person(&self, email: &'static str) -> Uuid {
         let db = self.state.db.clone();
         let id = async move {

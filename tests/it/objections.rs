@@ -285,7 +285,8 @@ async fn hr_hears_by_mail_that_one_waits_in_the_morning_and_nothing_else() {
     assert_eq!(mails().await, 0);
     room.app.state.clock.advance(60);
     let (a, b) = tokio::join!(round(), round());
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     assert_eq!(mails().await, 1);
     let (subject, body): (String, String) =
         sqlx::query_as("select subject, body from outbox").fetch_one(&room.app.state.db).await.unwrap();
