@@ -101,6 +101,11 @@ enum Command {
         #[command(subcommand)]
         command: LogCommand,
     },
+    /// Look after the keys that sign policies and make pseudonyms
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -111,6 +116,16 @@ enum Command {
     SignInLink { email: String },
     /// Print the API's description (OpenAPI 3.1)
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// After the data folder's keys were lost: go on with new ones
+    BeginAgain {
+        /// Do it; without this, say what it means
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -175,6 +190,9 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
                 LogCommand::RotateKey => server::rotate_log_key(config),
                 LogCommand::BeginAgain { yes } => server::begin_log_again(config, yes),
             }
+        }
+        Command::Policy { command: PolicyCommand::BeginAgain { yes } } => {
+            server::begin_policy_again(Config::from_environment()?, yes)
         }
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());

@@ -100,8 +100,8 @@ async fn open_state(config: Config, options: PgConnectOptions) -> Result<AppStat
     }
     ledger::policy::witnesses(&config)?;
     let state = AppState::new(config, pool, Clock::system(), Random::system());
-    state.consent.secrets()?;
     identity::mark_installation(&state).await?;
+    consent::check_keys(&state).await?;
     register::enter_backlog(&state).await?;
     Ok(state)
 }
@@ -229,6 +229,29 @@ pub fn begin_log_again(config: Config, yes: bool) -> Result<ExitCode, StartError
         let origin = state.ledger.begin_again().await?;
         state.ledger.settle().await?;
         println!("The log began again as {origin}. Tell everybody who checks it, and say what was lost.");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `daylight policy begin-again`
+pub fn begin_policy_again(config: Config, yes: bool) -> Result<ExitCode, StartError> {
+    with_state(config, move |state| async move {
+        if consent::check_keys(&state).await? {
+            println!(
+                "The keys are those that this database is used with; there is no reason to begin again."
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !yes {
+            println!(
+                "Agents and systems must be enrolled anew afterwards. Run this again with --yes to do it."
+            );
+            return Ok(ExitCode::FAILURE);
+        }
+        consent::begin_again(&state).await?;
+        println!(
+            "From the next start on, policies are signed with the folder's present key. Enrol agents and systems anew."
+        );
         Ok(ExitCode::SUCCESS)
     })
 }

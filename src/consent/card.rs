@@ -17,7 +17,7 @@ use super::store::policy::{self, OwnAgentRow, ToldRow};
 use super::text::ChoiceText;
 use crate::app::AppState;
 use crate::clock::Time;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::notices::{self, Told};
 use crate::register::{Category, ChoiceMode};
 use crate::web::{Page, times};
@@ -183,8 +183,8 @@ impl Agents {
 /// Everything that one person can choose.
 pub struct Board {
     pub cards: Vec<Card>,
-    /// Decisions about what isn't in force for them any more, by processing.
-    pub former: Vec<Vec<Decision>>,
+    /// What isn't in force for them any more, and was decided on.
+    pub former: Vec<Case>,
 }
 
 impl Board {
@@ -220,6 +220,9 @@ pub async fn find(
 ) -> Result<Card> {
     let now = state.clock.now();
     let (audience, case) = cases::find(db, person, processing, now).await?;
+    if !case.is_in_force {
+        return Err(Error::NotFound);
+    }
     let agents = Agents::load(db, person, now).await?;
     let told = match case.asked_by() {
         Some((version, _)) => Some(notices::find_told(db, &state.ledger, version).await?),

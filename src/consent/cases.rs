@@ -14,9 +14,11 @@ use crate::identity;
 use crate::notices::{self, Coverage};
 use crate::register::{self, ChoiceMode};
 
-/// One processing that is in force for somebody, and where they stand with it.
+/// One processing, and where somebody stands with it.
 pub struct Case {
     pub rule: Rule,
+    /// Whether it is in force for them now. Where it isn't, a yes can still be taken back.
+    pub is_in_force: bool,
     pub mode: ChoiceMode,
     /// The notice that tells of it; `None` where none in force does.
     pub covering: Option<Coverage>,
@@ -33,7 +35,18 @@ impl Case {
         let covering = rule.covering(audience, now).first().map(|c| (*c).clone());
         let held = standing(&decisions);
         let why = decide(rule.question(audience, &told), held, now);
-        Case { mode: rule.mode(audience), covering, told, decisions, held, why, rule }
+        Case { mode: rule.mode(audience), is_in_force: true, covering, told, decisions, held, why, rule }
+    }
+
+    /// What isn't in force for them any more, and was decided on.
+    fn former(rule: Rule, audience: &Audience, decisions: Vec<Decision>, now: Time) -> Self {
+        let case = Case::new(rule, audience, decisions, now);
+        Case { is_in_force: false, why: Why::NotDeclared, covering: None, told: Vec::new(), ..case }
+    }
+
+    /// Whether there is a yes that would count again if it came back as it was.
+    pub fn has_standing_yes(&self) -> bool {
+        self.held.is_some_and(|h| h.answer == model::Answer::Yes)
     }
 
     pub fn question(&self) -> Question<'_> {
@@ -85,8 +98,8 @@ pub struct Cases {
     pub audience: Audience,
     /// In force for them now.
     pub cases: Vec<Case>,
-    /// Decisions about what isn't in force for them any more, by processing.
-    pub former: Vec<Vec<Decision>>,
+    /// What isn't in force for them any more, and was decided on; the newest decision first.
+    pub former: Vec<Case>,
 }
 
 pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Cases> {
@@ -95,7 +108,7 @@ pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Case
     for decision in decisions::list(db, &[person], None).await? {
         made.entry(decision.processing_id).or_default().push(decision);
     }
-    let (coverage, _) = notices::list_coverage(db).await?;
+    let coverage = live_coverage(db).await?;
     let mut cases = Vec::new();
     for declaration in register::declarations_in_force(db, now).await? {
         let rule = Rule::new(declaration, &coverage);
@@ -104,12 +117,17 @@ pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Case
             cases.push(Case::new(rule, &audience, decisions, now));
         }
     }
-    let mut former: Vec<Vec<Decision>> = made.into_values().collect();
-    former.sort_by_key(|list| list.last().map(|d| std::cmp::Reverse(d.at)));
+    let mut former = Vec::new();
+    for (processing, decisions) in made {
+        if let Some(rule) = former_rule(db, processing).await? {
+            former.push(Case::former(rule, &audience, decisions, now));
+        }
+    }
+    former.sort_by_key(|case| std::cmp::Reverse(case.newest().map(|d| d.at)));
     Ok(Cases { audience, cases, former })
 }
 
-/// One of them; not found where it isn't in force for this person.
+/// One of them; not found where it isn't in force for this person and they never decided on it.
 pub async fn find(
     db: &mut PgConnection,
     person: Uuid,
@@ -117,16 +135,35 @@ pub async fn find(
     now: Time,
 ) -> Result<(Audience, Case)> {
     let audience = audience_of(db, person).await?;
-    let (coverage, _) = notices::list_coverage(db).await?;
+    let decisions = decisions::list(db, &[person], Some(processing)).await?;
     let in_force = register::declarations_in_force(db, now).await?;
-    let declaration = in_force.into_iter().find(|d| d.processing_id == processing).ok_or(Error::NotFound)?;
-    let rule = Rule::new(declaration, &coverage);
-    if !rule.applies_to(&audience) {
+    if let Some(declaration) = in_force.into_iter().find(|d| d.processing_id == processing) {
+        let rule = Rule::new(declaration, &live_coverage(db).await?);
+        if rule.applies_to(&audience) {
+            let case = Case::new(rule, &audience, decisions, now);
+            return Ok((audience, case));
+        }
+    }
+    if decisions.is_empty() {
         return Err(Error::NotFound);
     }
-    let decisions = decisions::list(db, &[person], Some(processing)).await?;
-    let case = Case::new(rule, &audience, decisions, now);
+    let rule = former_rule(db, processing).await?.ok_or(Error::NotFound)?;
+    let case = Case::former(rule, &audience, decisions, now);
     Ok((audience, case))
+}
+
+/// What notices tell, without those that were taken back: that counts from the commit on.
+async fn live_coverage(db: &mut PgConnection) -> Result<Vec<Coverage>> {
+    let (mut coverage, _) = notices::list_coverage(db).await?;
+    coverage.retain(|c| !c.is_retracted);
+    Ok(coverage)
+}
+
+/// A processing as it was declared last.
+async fn former_rule(db: &mut PgConnection, processing: Uuid) -> Result<Option<Rule>> {
+    let declarations = register::list_declarations(db).await?;
+    let last = declarations.into_iter().filter(|d| d.processing_id == processing).max_by_key(|d| d.revision);
+    Ok(last.map(|declaration| Rule::new(declaration, &[])))
 }
 
 async fn audience_of(db: &mut PgConnection, person: Uuid) -> Result<Audience> {

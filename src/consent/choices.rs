@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::actions::{self, Seen, Wish};
 use super::card::{Board, Card};
+use super::cases::Case;
 use super::enforcement::{OVERDUE_SECONDS, Outcome};
 use super::model::{Choice, GRACE_SECONDS};
 use super::store::decisions::{self, Decision};
@@ -83,7 +84,7 @@ struct ChoicesPage {
     training_waits: usize,
     /// Several can be chosen at once.
     several: bool,
-    former: Vec<Vec<Decision>>,
+    former: Vec<Case>,
     grace: i64,
     overdue_minutes: i64,
 }

@@ -59,7 +59,7 @@ async fn follow(state: &AppState) -> Result<()> {
             continue;
         }
         if changes.rules || look_again {
-            look_again = state.consent.reload_rules().await?;
+            look_again = state.consent.reload_rules(changes.rules).await?;
         }
         if !changes.people.is_empty() {
             let people: Vec<Uuid> = changes.people.into_iter().collect();

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -37,7 +38,11 @@ struct Inner {
     data_dir: PathBuf,
     secrets: OnceLock<Secrets>,
     snapshot: RwLock<Snapshot>,
+    /// Held while something is read and put into memory: what was read earlier must not come later.
+    reading: tokio::sync::Mutex<()>,
     heard_at: Mutex<Option<Instant>>,
+    /// The folder's keys aren't those that this database was used with.
+    distrusted: AtomicBool,
     /// Counts changes of the rules.
     rules_changed: watch::Sender<u64>,
     /// Those who wait for a change of somebody's decisions.
@@ -53,7 +58,9 @@ impl Consent {
             data_dir: config.data_dir.clone(),
             secrets: OnceLock::new(),
             snapshot: RwLock::default(),
+            reading: tokio::sync::Mutex::default(),
             heard_at: Mutex::new(None),
+            distrusted: AtomicBool::new(false),
             rules_changed: watch::Sender::new(0),
             waiting: Mutex::default(),
         }))
@@ -76,6 +83,7 @@ impl Consent {
     /// Reads everything anew.
     pub async fn reload(&self) -> Result<()> {
         let asked_at = Instant::now();
+        let _turn = self.0.reading.lock().await;
         let mut db = self.0.db.acquire().await?;
         let rules = Rules::load(&mut db, &self.secrets()?.pseudonyms).await?;
         let people = People::load(&mut db).await?;
@@ -85,18 +93,23 @@ impl Consent {
         Ok(())
     }
 
-    /// Reads the rules anew; answers whether some publication still waits for its place in the log.
-    pub async fn reload_rules(&self) -> Result<bool> {
+    /// Reads the rules anew; answers whether some publication still waits for its place in the log. Agents are
+    /// woken unless nothing has happened but waiting.
+    pub async fn reload_rules(&self, was_told: bool) -> Result<bool> {
+        let _turn = self.0.reading.lock().await;
         let mut db = self.0.db.acquire().await?;
         let rules = Arc::new(Rules::load(&mut db, &self.secrets()?.pseudonyms).await?);
         let is_waiting = rules.is_waiting;
         self.write(|snapshot| snapshot.rules = rules);
-        self.0.rules_changed.send_modify(|n| *n += 1);
+        if was_told || !is_waiting {
+            self.0.rules_changed.send_modify(|n| *n += 1);
+        }
         Ok(is_waiting)
     }
 
     /// Reads these people anew.
     pub async fn reload_people(&self, ids: &[Uuid]) -> Result<()> {
+        let _turn = self.0.reading.lock().await;
         let mut db = self.0.db.acquire().await?;
         let fresh = People::load_some(&mut db, ids).await?;
         let mut result = Ok(());
@@ -136,7 +149,12 @@ impl Consent {
     /// Whether the memory may be believed.
     pub fn is_fresh(&self) -> bool {
         let heard_at = *self.0.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
-        heard_at.is_some_and(|at| at.elapsed() < FRESH_FOR)
+        heard_at.is_some_and(|at| at.elapsed() < FRESH_FOR) && !self.0.distrusted.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is handed out here.
+    pub fn distrust(&self) {
+        self.0.distrusted.store(true, Ordering::Relaxed);
     }
 
     /// Whether data of this category may be collected or used for this purpose; by one program, or whoever it is.

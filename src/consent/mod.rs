@@ -51,6 +51,7 @@ pub use live::{Consent, FRESH_FOR, Use};
 pub use policy::{issue, newest_revisions, policy_key};
 pub use refusals::refusals;
 pub use rules::Audience;
+pub use secrets::{begin_again, check as check_keys};
 
 use crate::app::AppState;
 use crate::register::ProcessingContent;

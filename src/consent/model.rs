@@ -246,7 +246,9 @@ pub fn decide(question: Question<'_>, held: Option<Held>, now: Time) -> Why {
             Some(Answer::Yes) if same => Why::Given,
             Some(Answer::Yes) => Why::OnByDefault,
             Some(Answer::No) => Why::Refused,
-            Some(answer) => objection(answer, same),
+            Some(Answer::Upheld) => Why::Upheld,
+            // Whoever may simply say no has said it by objecting; no answer turns that into a yes.
+            Some(_) => Why::Objected,
         },
         ChoiceMode::Objection => match answer {
             None | Some(Answer::Lapsed | Answer::Yes) => Why::OnByDefault,
@@ -310,8 +312,9 @@ pub fn after(
 ) -> Result<State, &'static str> {
     let why = decide(question, held, now);
     let answer = held.map(|h| h.answer);
-    let objects = matches!(question.mode, ChoiceMode::Objection) || question.may_object;
     let chooses = matches!(question.mode, ChoiceMode::OptIn | ChoiceMode::OptOut);
+    // Where a no will do, nobody needs to give reasons, and HR can't override it.
+    let objects = !chooses && (question.mode == ChoiceMode::Objection || question.may_object);
     let same = held.is_some_and(|h| question.told.contains(&h.terms));
     match choice {
         Choice::No if !chooses => {
@@ -336,9 +339,11 @@ pub fn after(
             }
             Some(_) => Ok(State::Given),
         },
-        Choice::Later if !chooses || why == Why::Given => Err("Nothing is asked here."),
+        Choice::Later if !is_asked(question, held, now) => Err("Nothing is asked here."),
         Choice::Later => Ok(State::Deferred),
+        Choice::Object { .. } if chooses => Err("You can simply say no to this."),
         Choice::Object { .. } if !objects => Err("There is no right to object to this."),
+        Choice::Object { .. } if why == Why::Refused => Err("You have said no. It is off, and stays off."),
         Choice::Object { .. } if question.told.is_empty() => {
             Err("This is off: no notice in force tells you of it.")
         }

@@ -139,7 +139,10 @@ impl World {
                     && terms == now_told
                     && until.is_none_or(|until| until > time(self.now))
             }),
-            ChoiceMode::OptOut | ChoiceMode::Objection => match last {
+            ChoiceMode::OptOut => {
+                matches!(last, None | Some((State::Given | State::Renewed | State::Expired, _, _)))
+            }
+            ChoiceMode::Objection => match last {
                 None => true,
                 Some((State::Given | State::Renewed | State::Expired, _, _)) => true,
                 Some((State::Overridden | State::Contested, terms, _)) => terms == now_told,
@@ -207,6 +210,24 @@ proptest! {
                 prop_assert!(!world.why().allows());
                 world.rows = rows;
             }
+        }
+    }
+
+    #[test]
+    fn no_answer_of_the_employer_turns_a_no_into_a_yes(
+        mode in prop::sample::select(vec![ChoiceMode::OptIn, ChoiceMode::OptOut, ChoiceMode::Objection]),
+        events in prop::collection::vec(
+            event().prop_filter("nothing but the employer acts", |e| !matches!(e, Event::Yes | Event::Basis(_))), 1..60),
+    ) {
+        let mut world = World::new(ChoiceMode::OptOut);
+        world.may_object = true;
+        world.happen(&Event::Told);
+        world.happen(&Event::No);
+        world.mode = mode;
+        for event in &events {
+            world.happen(event);
+            let refuses = world.mode != ChoiceMode::Mandatory;
+            prop_assert!(!refuses || !world.why().allows(), "{event:?}");
         }
     }
 

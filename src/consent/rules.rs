@@ -108,7 +108,9 @@ pub struct Rules {
 impl Rules {
     pub async fn load(db: &mut PgConnection, secret: &[u8; 32]) -> Result<Self> {
         let declarations = register::list_declarations(db).await?;
-        let (coverage, is_waiting) = notices::list_coverage(db).await?;
+        let (mut coverage, is_waiting) = notices::list_coverage(db).await?;
+        // This server's clock may be behind the one by which it was taken back.
+        coverage.retain(|c| !c.is_retracted);
         let in_force = declarations.into_iter().filter(|d| d.to.is_none());
         let rules: Vec<Rule> = in_force.map(|d| Rule::new(d, &coverage)).collect();
         let mut by_use: HashMap<_, Vec<usize>> = HashMap::new();

@@ -1,9 +1,11 @@
-//! Several choices at once: all of them count, or none. Training AI is chosen by itself.
+//! Several choices at once: each no counts in any case; the yeses all together, or not at all. Training AI is chosen by
+//! itself.
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use uuid::Uuid;
 
 use super::actions::{self, Seen, Wish};
 use super::card::{Board, Card};
@@ -89,35 +91,50 @@ pub async fn choose(
     render(page, board, Form::with_errors(form, errors), status)
 }
 
-async fn make(state: &AppState, viewer: &Viewer, board: &Board, form: &Submitted) -> Result<()> {
-    let all_no = form.text("do") == "no-to-all";
-    let among: Vec<(&Card, String)> =
-        board.cards.iter().filter(|c| is_among(c)).map(|c| (c, field(c))).collect();
-    let texts: Vec<String> = among.iter().map(|(c, _)| format!("text-{}", c.id())).collect();
-    let languages: Vec<String> = among.iter().map(|(c, _)| format!("language-{}", c.id())).collect();
-    let mut wishes = Vec::new();
-    for (i, (card, name)) in among.iter().enumerate() {
-        let choice = match form.text(name) {
-            _ if all_no && card.offer.no => Choice::No,
-            _ if all_no => continue,
-            "" | "leave" => continue,
-            other => match parse(other) {
-                Some((choice @ (Choice::Yes | Choice::No), _)) => choice,
-                _ => return Err(Error::invalid(name.clone(), "Choose yes, no, or to leave it as it is.")),
-            },
-        };
-        let seen = Seen { text: form.text(&texts[i]), language: form.text(&languages[i]) };
-        wishes.push(Wish { processing: card.id(), choice, seen });
+/// What was chosen of each: the processing, and what to say to it.
+fn wishes<'a>(board: &Board, form: &'a Submitted) -> Result<Vec<(Uuid, Choice<'a>)>> {
+    if form.text("do") == "no-to-all" {
+        let refusable = board.cards.iter().filter(|c| is_among(c) && c.offer.no);
+        return Ok(refusable.map(|c| (c.id(), Choice::No)).collect());
     }
+    let mut list = Vec::new();
+    // Whatever the form named: what isn't on the page any more may still be refused.
+    for (name, value) in form.pairs().filter(|(_, value)| !matches!(*value, "" | "leave")) {
+        let Some(id) = name.strip_prefix("choice-").and_then(|id| id.parse().ok()) else { continue };
+        match parse(value) {
+            Some((choice @ (Choice::Yes | Choice::No), _)) => list.push((id, choice)),
+            _ => return Err(Error::invalid(name.to_owned(), "Choose yes, no, or to leave it as it is.")),
+        }
+    }
+    Ok(list)
+}
+
+async fn make(state: &AppState, viewer: &Viewer, board: &Board, form: &Submitted) -> Result<()> {
+    let wishes = wishes(board, form)?;
     if wishes.is_empty() {
-        let words = match all_no {
+        let words = match form.text("do") == "no-to-all" {
             true => "There is nothing left to refuse.",
             false => "Everything is left as it is: choose yes or no for at least one.",
         };
-        let field = among.first().map_or_else(|| "main".to_owned(), |(_, name)| name.clone());
-        return Err(Error::invalid(field, words));
+        let among = board.cards.iter().find(|c| is_among(c));
+        return Err(Error::invalid(among.map_or_else(|| "main".to_owned(), field), words));
     }
-    actions::choose_all(state, viewer, &wishes).await.map(|_| ())
+    let texts: Vec<(String, String)> =
+        wishes.iter().map(|(id, _)| (format!("text-{id}"), format!("language-{id}"))).collect();
+    let said = |no: bool| -> Vec<Wish<'_>> {
+        let pairs = wishes.iter().zip(&texts).filter(|((_, choice), _)| (*choice == Choice::No) == no);
+        pairs
+            .map(|((processing, choice), (text, language))| Wish {
+                processing: *processing,
+                choice: *choice,
+                seen: Seen { text: form.text(text), language: form.text(language) },
+            })
+            .collect()
+    };
+    // A no waits for nothing, least of all for a yes that can't be given.
+    let (noes, yeses) = (said(true), said(false));
+    actions::choose_all(state, viewer, &noes).await?;
+    actions::choose_all(state, viewer, &yeses).await.map(|_| ())
 }
 
 /// Says which of them stands in the way, where that can be told.
@@ -133,6 +150,9 @@ fn conflicts(board: &Board, form: &Submitted, found: FieldErrors) -> FieldErrors
     if errors.is_empty() {
         errors = found;
     }
-    errors.add("main", "Nothing was changed: several choices count together, or not at all.");
+    errors.add(
+        "main",
+        "Each no that you said is saved. None of the yeses is: they count together, or not at all.",
+    );
     errors
 }

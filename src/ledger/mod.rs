@@ -30,6 +30,7 @@ pub use push::keep;
 pub use sequencer::{Ledger, Standing, forget_example};
 pub use verifier::verifier_sha256;
 
+use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::web::{Access, Routes};
 
@@ -60,8 +61,20 @@ pub struct Document {
 
 /// Hands in a leaf, in the caller's transaction. Call [`Ledger::settle`] after the commit.
 pub async fn submit(db: &mut PgConnection, leaf: &Leaf) -> Result<EntryId> {
+    insert(db, leaf, None).await
+}
+
+/// Hands in a leaf that gets its place at the next full hour, or later: what whoever watches the log must not be
+/// able to lay beside a clock.
+pub async fn submit_for_the_hour(db: &mut PgConnection, leaf: &Leaf, now: Time) -> Result<EntryId> {
+    let second = now.jiff().as_second();
+    let hour = jiff::Timestamp::from_second(second - second.rem_euclid(3600) + 3600);
+    insert(db, leaf, Some(hour.map_err(anyhow::Error::new)?.into())).await
+}
+
+async fn insert(db: &mut PgConnection, leaf: &Leaf, not_before: Option<Time>) -> Result<EntryId> {
     let bytes = leaf.to_bytes().map_err(anyhow::Error::new)?;
-    Ok(store::insert_entry(db, &bytes, proof::tree::leaf_hash(&bytes)).await?)
+    Ok(store::insert_entry(db, &bytes, proof::tree::leaf_hash(&bytes), not_before).await?)
 }
 
 /// The leaf hash of an entry: what the next one about the same thing names as the one before.

@@ -264,7 +264,7 @@ impl Inner {
     async fn place(&self) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         store::lock_writer(&mut tx).await?;
-        let waiting = store::list_waiting(&mut tx, BATCH).await?;
+        let waiting = store::list_waiting(&mut tx, self.clock.now(), BATCH).await?;
         let more = waiting.len() as i64 == BATCH;
         if !waiting.is_empty() {
             // On a restored tree, what is new would stand where what was lost stood.

@@ -59,11 +59,17 @@ pub async fn update_head(db: &mut PgConnection, size: i64, root: Hash, public_ke
     Ok(())
 }
 
-pub async fn insert_entry(db: &mut PgConnection, bytes: &[u8], hash: Hash) -> Result<EntryId> {
+pub async fn insert_entry(
+    db: &mut PgConnection,
+    bytes: &[u8],
+    hash: Hash,
+    not_before: Option<Time>,
+) -> Result<EntryId> {
     let id = sqlx::query_scalar!(
-        "insert into ledger_entry (bytes, hash) values ($1, $2) returning id",
+        "insert into ledger_entry (bytes, hash, not_before) values ($1, $2, $3) returning id",
         bytes,
         &hash.0[..],
+        not_before as _,
     )
     .fetch_one(db)
     .await?;
@@ -99,11 +105,13 @@ pub struct Waiting {
     pub hash: Vec<u8>,
 }
 
-/// What waits for its place, in the order in which it was handed in.
-pub async fn list_waiting(db: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>> {
+/// What waits for its place and may have it, in the order in which it was handed in.
+pub async fn list_waiting(db: &mut PgConnection, now: Time, limit: i64) -> Result<Vec<Waiting>> {
     sqlx::query_as!(
         Waiting,
-        "select id, bytes, hash from ledger_entry where position is null order by id limit $1",
+        "select id, bytes, hash from ledger_entry
+         where position is null and (not_before is null or not_before <= $1) order by id limit $2",
+        now as _,
         limit,
     )
     .fetch_all(db)

@@ -26,6 +26,8 @@ pub struct Coverage {
     pub from: Time,
     /// `None` while nothing ends it.
     pub to: Option<Time>,
+    /// Whether the version was taken back; that is so from the commit on, whatever a clock says.
+    pub is_retracted: bool,
     pub entry: EntryId,
 }
 
@@ -84,6 +86,7 @@ impl store::Row {
             departments: self.departments.clone(),
             from: self.effective_at,
             to,
+            is_retracted: self.retracted_at.is_some(),
             entry: EntryId(self.ledger_entry),
         })
     }

@@ -35,6 +35,11 @@ impl Submitted {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty())
     }
 
+    /// Names and values, as they were sent.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.trim()))
+    }
+
     /// The values of a text area, one a line.
     pub fn lines(&self, name: &str) -> Vec<String> {
         self.text(name).lines().map(str::trim).filter(|l| !l.is_empty()).map(Into::into).collect()

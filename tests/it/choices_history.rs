@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::choices::{CONSENT, Room, press};
 use crate::support::agent::Agent;
-use crate::support::consent::{OPT_IN, OPT_OUT, choose};
+use crate::support::consent::{OPT_IN, OPT_OUT, choose, into_the_log};
 use crate::support::{Actor, Reply};
 
 /// Asks what is allowed, as an agent.
@@ -85,7 +85,7 @@ async fn each_decision_stands_in_the_log_with_the_words_it_was_made_on() {
     }
     let waiting = room.worker.get(&format!("/me/choices/{id}")).await.assert_status(200);
     assert!(waiting.select(".timeline .chip--good").is_empty(), "nothing is checked before it is in the log");
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     let page = room.worker.get(&format!("/me/choices/{id}")).await.assert_status(200);
     assert_eq!(
         page.select(".timeline__title"),
@@ -114,7 +114,7 @@ async fn a_row_changed_by_sql_is_told() {
         room.press(id, choice).await.assert_status(303);
         room.app.state.clock.advance(60);
     }
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     let path = format!("/me/choices/{id}");
     let broken =
         async || room.worker.get(&path).await.assert_status(200).select(".timeline .banner--error").len();
@@ -164,7 +164,7 @@ async fn receipts_and_everything_can_be_taken_along() {
     room.press(id, "yes").await.assert_status(303);
     room.app.state.clock.advance(1);
     room.press(other, "no").await.assert_status(303);
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     let made = decisions(&room).await;
     let receipt = async |decision: &Uuid| -> Reply {
         room.worker.get(&format!("/me/choices/receipts/{decision}")).await.assert_status(200)

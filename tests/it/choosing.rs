@@ -8,7 +8,7 @@ use daylight::notices::ChangeClass;
 use daylight::web::Role;
 use uuid::Uuid;
 
-use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, tell, tell_again, viewer};
+use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, into_the_log, tell, tell_again, viewer};
 use crate::support::{Actor, TestApp, notice};
 
 struct Room {
@@ -200,7 +200,7 @@ async fn each_decision_is_in_the_log_as_a_commitment_that_says_nothing() {
     let mut db = room.app.state.db.acquire().await.unwrap();
     let found = decisions::find(&mut db, decision).await.unwrap().unwrap();
     assert_eq!(found.leaf_position, None, "an entry at once would tell when somebody decided");
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     let found = decisions::find(&mut db, decision).await.unwrap().unwrap();
     let position = found.leaf_position.expect("a place in the log");
     let leaf: Vec<u8> = sqlx::query_scalar("select bytes from ledger_entry where position = $1")

@@ -129,7 +129,7 @@ impl Story {
     /// Everybody who can be asked, asked.
     async fn everybody_says_the_same(&self) -> Why {
         let state = &self.app.state;
-        state.consent.reload_rules().await.unwrap();
+        state.consent.reload_rules(true).await.unwrap();
         state.consent.reload_people(&[self.worker.id()]).await.unwrap();
         let now = state.clock.now();
         let mut db = state.db.acquire().await.unwrap();

@@ -42,6 +42,7 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, reply: Reply, r
         Err(Error::NotFound) => {
             return Err(Error::conflict(CLOSED));
         }
+        Ok((_, case)) if !case.is_in_force => return Err(Error::conflict(CLOSED)),
         found => found?,
     };
     let newest = case.decisions.iter().rev().find(|d| d.state != State::Deferred);

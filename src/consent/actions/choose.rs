@@ -1,5 +1,6 @@
 //! A person's own choices.
 
+use axum::http::StatusCode;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use super::{Step, add, reasoned};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::consent::cases::{self, Case};
-use crate::consent::model::{Choice, State, Terms, after};
+use crate::consent::model::{Answer, Choice, State, Terms, Why, after, decide};
 use crate::consent::rules::Audience;
 use crate::consent::store::decisions::{self, Decision};
 use crate::consent::tell::tell_systems;
@@ -45,26 +46,51 @@ pub async fn choose(state: &AppState, viewer: &Viewer, wish: Wish<'_>) -> Result
 
 /// Makes several choices: all of them, or none.
 pub async fn choose_all(state: &AppState, viewer: &Viewer, wishes: &[Wish<'_>]) -> Result<Vec<Uuid>> {
+    if wishes.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut tx = state.db.begin().await?;
     let mut made = Vec::with_capacity(wishes.len());
     for wish in wishes {
-        let decision = make(&mut tx, state, viewer.person_id, wish).await?;
-        tell_systems(&mut tx, state, &decision).await?;
-        made.push(decision.id);
+        made.push(match make(&mut tx, state, viewer.person_id, wish).await? {
+            Made::Before(id) => id,
+            Made::Now(decision) => {
+                tell_systems(&mut tx, state, &decision).await?;
+                decision.id
+            }
+        });
     }
     tx.commit().await?;
     state.consent.refresh(&[viewer.person_id]).await;
     Ok(made)
 }
 
-async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish<'_>) -> Result<Decision> {
+enum Made {
+    Now(Box<Decision>),
+    /// The same was said before, and stands: a second click changes nothing.
+    Before(Uuid),
+}
+
+async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish<'_>) -> Result<Made> {
     let now = state.clock.now();
     let (audience, case) = cases::find(db, person, wish.processing, now).await?;
+    if let Some(decision) = said_before(&case, wish.choice, now) {
+        return Ok(Made::Before(decision.id));
+    }
+    if !case.is_in_force && !(wish.choice == Choice::No && case.has_standing_yes()) {
+        return Err(Error::conflict("This isn’t in force for you now, so there is nothing to say to it."));
+    }
     let becomes = after(case.question(), case.held, now, wish.choice).map_err(Error::conflict)?;
     if becomes == State::Contested && case.was_contested() {
         return Err(Error::conflict(
             "You have contested the answer once. The data protection authority can look at it now.",
         ));
+    }
+    if becomes == State::Deferred && case.put_off_until(now).is_some() {
+        return Err(Error::conflict("You asked to be reminded already."));
+    }
+    if !matches!(becomes, State::Refused | State::Withdrawn) {
+        check_pace(db, person, now).await?;
     }
     let shown = show(db, state, &audience, &case, wish.seen.language).await?;
     let is_current = times::hex(&shown.sha256) == wish.seen.text;
@@ -103,7 +129,33 @@ async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish
         terms: shown.terms,
         told: &shown.told,
     };
-    add(db, state, &audience, &case, step).await
+    Ok(Made::Now(Box::new(add(db, state, &audience, &case, step).await?)))
+}
+
+/// The decision that says this already, where saying it again changes nothing.
+fn said_before<'a>(case: &'a Case, choice: Choice<'_>, now: Time) -> Option<&'a Decision> {
+    let held = case.held?;
+    let same = case.told.is_empty() || case.told.contains(&held.terms);
+    let stands = match choice {
+        Choice::No => held.answer == Answer::No && same,
+        Choice::Yes => {
+            held.until.is_none() && case.is_in_force && decide(case.question(), Some(held), now) == Why::Given
+        }
+        _ => false,
+    };
+    case.counting().filter(|_| stands)
+}
+
+/// Decisions that one person makes in an hour at most. A no isn't counted, and never refused.
+const AN_HOUR: i64 = 60;
+
+async fn check_pace(db: &mut PgConnection, person: Uuid, now: Time) -> Result<()> {
+    if decisions::count_since(db, person, now.plus_seconds(-3600)).await? < AN_HOUR {
+        return Ok(());
+    }
+    let words =
+        "That is a lot of changes within an hour. A no counts at any time; please make the others later.";
+    Err(Error::Rejected(StatusCode::TOO_MANY_REQUESTS, words.into()))
 }
 
 /// Whether it only ever takes permission away.

@@ -23,12 +23,7 @@ pub async fn enter_lapsed(state: &AppState) -> Result<usize> {
     for id in lapsed {
         let mut tx = state.db.begin().await?;
         let Some(decision) = decisions::find(&mut tx, id).await? else { continue };
-        let found = cases::find(&mut tx, decision.person_id, decision.processing_id, now).await;
-        let (audience, case) = match found {
-            // No longer in force for them: there is nothing to say.
-            Err(Error::NotFound) => continue,
-            found => found?,
-        };
+        let (audience, case) = cases::find(&mut tx, decision.person_id, decision.processing_id, now).await?;
         let told = notices::find_told(&mut tx, &state.ledger, decision.version_id).await?;
         let step = Step {
             person: decision.person_id,

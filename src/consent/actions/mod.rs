@@ -1,7 +1,7 @@
 //! What changes choices; each is one transaction, which also hands the log its commitment.
 //!
-//! A decision counts from its commit. Its commitment waits for the next full hour, or for whatever else enters the
-//! log before: an entry at 10:03 would tell whoever sat beside somebody at 10:03 that they decided something.
+//! A decision counts from its commit. Its commitment waits for the next full hour: an entry at 10:03 would tell
+//! whoever sat beside somebody at 10:03 that they decided something.
 
 mod answer;
 mod choose;
@@ -108,7 +108,7 @@ async fn add(
     let record: Value = record::record(&facts);
     let opening = record::opening(&facts, &record);
     let leaf = Leaf::Consent { commitment: commitment(&salt, &opening) };
-    let entry = ledger::submit(db, &leaf).await?;
+    let entry = ledger::submit_for_the_hour(db, &leaf, now).await?;
     let decision = Decision {
         id,
         person_id: step.person,

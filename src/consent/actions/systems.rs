@@ -156,7 +156,7 @@ async fn record(
 
 /// This instance knows at once; others hear of it by the feed.
 async fn reload(state: &AppState) {
-    if let Err(error) = state.consent.reload_rules().await {
+    if let Err(error) = state.consent.reload_rules(true).await {
         tracing::warn!(%error, "a change of systems could not be read back; the feed will bring it");
     }
 }

@@ -252,12 +252,22 @@ pub async fn list_open_objections(db: &mut PgConnection) -> Result<Vec<Uuid>> {
     .await?)
 }
 
+/// How many decisions but a no somebody has made since then.
+pub async fn count_since(db: &mut PgConnection, person: Uuid, since: Time) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from consent_decision
+           where person_id = $1 and at >= $2 and by_role = 'worker' and state not in ('refused', 'withdrawn')"#,
+        person,
+        since as _,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
 /// A yes that has run out and has no row that says so.
 pub async fn list_lapsed(db: &mut PgConnection, now: Time, limit: i64) -> Result<Vec<Uuid>> {
     Ok(sqlx::query_scalar!(
         "select d.id from consent_decision d
-         join processing p on p.id = d.processing_id and p.state = 'active'
-         join person w on w.id = d.person_id and w.deactivated_at is null
          where d.state in ('given', 'renewed') and d.until <= $1
            and not exists (select from consent_decision l
                            where l.person_id = d.person_id and l.processing_id = d.processing_id

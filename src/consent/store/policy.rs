@@ -198,3 +198,20 @@ pub async fn list_told_to(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<
     .fetch_all(db)
     .await
 }
+
+/// The fingerprint of the keys that this database was used with; `ours` where it had none.
+pub async fn ensure_fingerprint(db: &mut PgConnection, ours: &str) -> Result<Option<String>> {
+    sqlx::query!("update installation set policy_fingerprint = $1 where policy_fingerprint is null", ours)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query_scalar!("select policy_fingerprint from installation")
+        .fetch_optional(db)
+        .await
+        .map(Option::flatten)
+}
+
+/// From now on the database is used with these keys.
+pub async fn set_fingerprint(db: &mut PgConnection, ours: &str) -> Result<()> {
+    sqlx::query!("update installation set policy_fingerprint = $1", ours).execute(db).await?;
+    Ok(())
+}

@@ -94,3 +94,9 @@ pub fn viewer(app: &TestApp, person: Uuid, role: Role) -> Viewer {
         signed_in_at: app.state.clock.now(),
     }
 }
+
+/// Lets an hour pass, at whose end what was decided enters the log.
+pub async fn into_the_log(app: &TestApp) {
+    app.state.clock.advance(3600);
+    app.state.ledger.settle().await.expect("the log signs");
+}
