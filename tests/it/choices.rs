@@ -256,7 +256,7 @@ async fn a_no_can_be_said_even_when_no_notice_tells_of_it_any_more() {
 }
 
 #[tokio::test]
-async fn several_at_once_count_together_or_not_at_all() {
+async fn of_several_at_once_each_no_counts_and_yeses_count_together() {
     let room = Room::new().await;
     let (one, _) = room.told_by(CONSENT).await;
     let (two, version) = room.told_by(&[("choice_mode", "opt_out"), ("category", "device.inventory")]).await;
@@ -277,15 +277,15 @@ async fn several_at_once_count_together_or_not_at_all() {
     let nothing = send(&room.worker, &page, path, &[("do", "save"), (&first, "leave")]).await;
     assert!(nothing.assert_status(422).select(".error-summary")[0].contains("Everything is left as it is"));
 
-    // One of them has changed: neither counts, and what was chosen is still there.
+    // One of them has changed: the yes to it can't count, and keeps no other choice's no waiting.
     tell_again(&room.app, &version, ChangeClass::Material).await;
     let both = [("do", "save"), (first.as_str(), "no"), (second.as_str(), "yes")];
     let reply = send(&room.worker, &page, path, &both).await.assert_status(409);
-    assert_eq!(reply.attributes("input[checked]", "value"), ["yes", "no"]);
+    assert_eq!(reply.attributes("input[checked]", "value"), ["yes"]);
     assert_eq!(reply.select(&format!("[id='{second}'] .field__error")).len(), 1);
-    assert_eq!(reply.select(&format!("[id='{first}'] .field__error")).len(), 0);
-    assert!(reply.select(".error-summary")[0].contains("Nothing was changed"));
-    assert_eq!(room.app.count("consent_decision").await, 0);
+    assert!(reply.select(".error-summary")[0].contains("Each no that you said is saved"));
+    assert_eq!(room.chips(one).await, ["Off"]);
+    assert_eq!(room.app.count("consent_decision where state = 'refused'").await, 1);
 
     let reply = send(&room.worker, &reply, path, &both).await.assert_status(303);
     assert_eq!(reply.location(), "/me/choices?done=choices-saved");

@@ -215,3 +215,78 @@ async fn each_decision_is_in_the_log_as_a_commitment_that_says_nothing() {
     let person = room.worker.id().to_string();
     assert!(!found.record.to_string().contains(&person) && !found.opening.to_string().contains(&person));
 }
+
+#[tokio::test]
+async fn no_answer_of_the_employer_lifts_a_no() {
+    let room = Room::new().await;
+    let id = declare(&room.app, &room.publisher, OPT_OUT).await;
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    room.choose(id, Choice::No).await.unwrap();
+    let objection = Choice::Object { reason: "And I mean it.", named: false };
+    assert!(room.choose(id, objection).await.is_err(), "a no needs no reasons, so there are none to override");
+    assert!(room.choose(id, Choice::Later).await.is_err(), "nothing is asked");
+    assert_eq!(room.states(id).await, [State::Refused]);
+}
+
+#[tokio::test]
+async fn a_yes_can_be_taken_back_while_it_is_paused_and_stays_taken_back() {
+    let room = Room::new().await;
+    let id = declare(&room.app, &room.publisher, OPT_IN).await;
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    room.choose(id, Choice::Yes).await.unwrap();
+    let hr = viewer(&room.app, room.publisher.id(), Role::Publisher);
+    let state = &room.app.state;
+    let seen = crate::support::consent::revision(&room.app, id).await;
+    let seen = daylight::register::actions::pause(state, &hr, id, seen, "We look at it again.").await.unwrap();
+    assert_eq!(room.why(id).await, Why::NotDeclared);
+    let page = room.worker.get("/me/choices").await.assert_status(200);
+    assert_eq!(page.select("#former ~ ul button"), ["Take my yes back: which programs you use, to train or evaluate AI models"]);
+    let path = format!("/me/choices/{id}");
+    room.worker.post(&path, &[("choice", "yes"), ("language", "en")]).await.assert_status(409);
+    room.worker.post(&path, &[("choice", "no"), ("language", "en")]).await.assert_status(303);
+    room.app.state.clock.advance(60);
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    daylight::register::actions::resume(state, &hr, id, seen, "It is fine.").await.unwrap();
+    assert_eq!(room.why(id).await, Why::Refused);
+}
+
+#[tokio::test]
+async fn saying_the_same_twice_is_no_error_and_no_second_row() {
+    let room = Room::new().await;
+    let id = declare(&room.app, &room.publisher, OPT_OUT).await;
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    let first = room.choose(id, Choice::No).await.unwrap();
+    assert_eq!(room.choose(id, Choice::No).await.unwrap(), first);
+    assert_eq!(room.states(id).await, [State::Refused]);
+}
+
+#[tokio::test]
+async fn many_changes_within_an_hour_are_slowed_and_a_no_never_is() {
+    let room = Room::new().await;
+    let id = declare(&room.app, &room.publisher, OPT_OUT).await;
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    let mut refused = 0;
+    for _ in 0..62 {
+        room.choose(id, Choice::No).await.unwrap();
+        refused += i32::from(room.choose(id, Choice::Yes).await.is_err());
+    }
+    assert_eq!(refused, 2);
+    assert_eq!(room.why(id).await, Why::Refused);
+}
+
+#[tokio::test]
+async fn other_keys_than_the_databases_hand_out_nothing() {
+    use daylight::app::AppState;
+    use daylight::config::Config;
+    let room = Room::new().await;
+    let state = &room.app.state;
+    daylight::identity::mark_installation(state).await.unwrap();
+    state.consent.reload().await.unwrap();
+    assert!(daylight::consent::check_keys(state).await.unwrap() && state.consent.is_fresh());
+    let config = Config { data_dir: crate::support::fresh_folder(), ..(*state.config).clone() };
+    let other = AppState::new(config, state.db.clone(), state.clock.clone(), state.random.clone());
+    other.consent.reload().await.unwrap();
+    assert!(!daylight::consent::check_keys(&other).await.unwrap() && !other.consent.is_fresh());
+    daylight::consent::begin_again(&other).await.unwrap();
+    assert!(!daylight::consent::check_keys(state).await.unwrap(), "now these are the wrong ones");
+}

@@ -108,10 +108,10 @@ impl Room {
     async fn decide(&self) {
         let make =
             async |processing, choice| choose(&self.app, &self.worker, processing, choice).await.unwrap();
+        make(self.opt_in, Choice::Later).await;
         make(self.opt_in, Choice::No).await;
         make(self.opt_in, Choice::Yes).await;
         make(self.opt_in, Choice::No).await;
-        make(self.opt_in, Choice::Later).await;
         make(self.opt_out, Choice::No).await;
         make(self.objections[0], Choice::Object { reason: UNNAMED, named: false }).await;
         make(self.objections[1], Choice::Object { reason: NAMED, named: true }).await;
