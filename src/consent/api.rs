@@ -146,8 +146,9 @@ pub async fn agent_policy(
         if !state.consent.is_fresh() {
             return Err(not_sure());
         }
-        let issued = policy::issue(&state, &mut db, &agent).await?;
+        let told = store::find_newest(&mut db, agent.id).await?;
         drop(db);
+        let issued = policy::issue(&state, &agent, told).await?;
         let etag = HeaderValue::try_from(issued.etag.as_str()).map_err(anyhow::Error::new)?;
         if has != Some(issued.etag.as_str()) {
             let headers = [

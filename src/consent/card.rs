@@ -2,6 +2,7 @@
 //! came.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::cases::{self, Case};
 use super::enforcement::{self, Changed, Way};
 use super::model::{Answer, Choice, State, Why, after};
 use super::rules::Audience;
+use super::standing;
 use super::store::decisions::Decision;
 use super::store::policy::{self, OwnAgentRow, ToldRow};
 use super::text::ChoiceText;
@@ -113,7 +115,7 @@ impl Card {
 
     /// "Off. You said no on 2 Nov 2026, 10:00."
     pub fn standing(&self, page: &Page) -> String {
-        standing(&self.case, page)
+        standing::words(&self.case, page)
     }
 
     /// What the button says that allows it.
@@ -144,54 +146,6 @@ impl Card {
             _ => None,
         }
     }
-}
-
-fn standing(case: &Case, page: &Page) -> String {
-    let counting = case.counting();
-    let on = |d: Option<&Decision>| d.map(|d| page.moment(&d.at)).unwrap_or_default();
-    let did = |d: Option<&Decision>| match d {
-        Some(d) => format!("{} on {}.", d.state.words(), page.moment(&d.at)),
-        None => String::new(),
-    };
-    let until = case.held.and_then(|h| h.until);
-    let words = match case.why {
-        Why::NotDeclared => "Off. Nothing in force declares it for you.".into(),
-        Why::NotTold => format!("Off. No notice in force tells you of it. {}", did(counting)),
-        Why::Mandatory => match counting.map(|d| d.state) {
-            Some(State::Overridden | State::Contested) => format!("On. {}", did(counting)),
-            _ => "On. You cannot refuse this.".into(),
-        },
-        Why::OnByDefault => match counting.map(|d| d.state) {
-            Some(State::Given | State::Renewed) if case.mode == ChoiceMode::OptOut => {
-                format!("On. {} What it is about has changed since.", did(counting))
-            }
-            _ if case.mode == ChoiceMode::Objection => "On. You haven’t objected.".into(),
-            _ => "On, because you haven’t said no.".into(),
-        },
-        Why::Given => match until {
-            Some(until) => format!("On. {} It counts until {}.", did(counting), page.moment(&until)),
-            None => format!("On. {}", did(counting)),
-        },
-        Why::NotAsked => "Off. You haven’t said yes.".into(),
-        Why::Changed => {
-            format!("Off. {} What it is about has changed since, so that yes doesn’t count.", did(counting))
-        }
-        Why::Expired => match until {
-            Some(until) => format!("Off. Your yes ran out on {}.", page.moment(&until)),
-            None => format!("Off. {}", did(counting)),
-        },
-        Why::Refused | Why::Upheld => format!("Off. {}", did(counting)),
-        Why::Objected => match counting.map(|d| d.state) {
-            Some(State::Overridden | State::Contested) => format!(
-                "Off. Your objection was overridden, but what it is about has changed since {}: it is open again.",
-                on(counting)
-            ),
-            _ => format!("Off. {} It stays off until you have an answer.", did(counting)),
-        },
-        Why::Overridden => format!("On. {}", did(counting)),
-        Why::Stale => "Not known at the moment.".into(),
-    };
-    words.trim_end().into()
 }
 
 /// What one person's agents were told.
@@ -242,8 +196,8 @@ impl Board {
         // Most processings are told of by the same few notices.
         let mut told: HashMap<Uuid, Told> = HashMap::new();
         for version in all.cases.iter().filter_map(Case::asked_by).map(|(version, _)| version) {
-            if !told.contains_key(&version) {
-                told.insert(version, notices::find_told(db, &state.ledger, version).await?);
+            if let Entry::Vacant(place) = told.entry(version) {
+                place.insert(notices::find_told(db, &state.ledger, version).await?);
             }
         }
         let mut cards = Vec::with_capacity(all.cases.len());

@@ -95,6 +95,13 @@ impl ChoicesPage {
     }
 }
 
+/// What a decision was about, as its record says it: the register may say something else now, or nothing.
+fn about(decision: &Decision) -> String {
+    let purpose = &decision.record["purposes"][0];
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}, {}", text(&purpose["pii_information"][0]["description"]), text(&purpose["purpose"]))
+}
+
 /// Where a card stands on the page.
 pub fn anchor(processing: Uuid) -> String {
     format!("c-{processing}")

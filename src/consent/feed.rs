@@ -41,15 +41,14 @@ async fn follow(state: &AppState) -> Result<()> {
     let mut look_again = state.consent.read(|s| s.rules.is_waiting);
     loop {
         let mut changes = Changes::default();
+        let asked_at = Instant::now();
         match timeout(LOOK_EVERY, listener.try_recv()).await {
             Ok(Ok(Some(told))) => changes.add(told.payload()),
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => {
-                let asked_at = Instant::now();
                 let answer = timeout(LOOK_EVERY * 3, database::ping(&mut listener)).await;
                 answer.map_err(|_| anyhow::anyhow!("the database doesn't answer"))??;
-                state.consent.heard(asked_at);
             }
         }
         while let Some(told) = listener.next_buffered() {
@@ -66,6 +65,8 @@ async fn follow(state: &AppState) -> Result<()> {
             let people: Vec<Uuid> = changes.people.into_iter().collect();
             state.consent.reload_people(&people).await?;
         }
+        // All that was told until then is in memory.
+        state.consent.heard(asked_at);
     }
 }
 

@@ -31,6 +31,7 @@ pub mod rules;
 mod secrets;
 mod several;
 mod snapshot;
+mod standing;
 pub mod store;
 mod systems;
 pub mod tally;

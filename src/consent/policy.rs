@@ -4,13 +4,14 @@
 //! last, it is made again from the database under a lock, so that two instances can't go back and forth.
 
 use sqlx::PgConnection;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::bundle::{Bundle, BundleSchema, PolicyKey, Rule, VALID_SECONDS};
 use super::model::{GRACE_SECONDS, Why, decide};
 use super::rules::Rules;
 use super::snapshot::People;
-use super::store::policy::{self as store, AgentRow, NewPolicy};
+use super::store::policy::{self as store, AgentRow, NewPolicy, TellingRow};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
@@ -36,10 +37,12 @@ pub async fn newest_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<
     Ok(store::list_revisions(db, agents).await?)
 }
 
-/// The bundle for this agent as things are now.
-pub async fn issue(state: &AppState, db: &mut PgConnection, agent: &AgentRow) -> Result<Issued> {
+/// Revisions made at once: a change of the rules wakes every agent, and pages want connections too.
+static RENEWING: Semaphore = Semaphore::const_new(3);
+
+/// The bundle for this agent as things are now; `told` is what it was told last. Holds no connection of the caller's.
+pub async fn issue(state: &AppState, agent: &AgentRow, told: Option<TellingRow>) -> Result<Issued> {
     let now = state.clock.now();
-    let told = store::find_newest(db, agent.id).await?;
     if let Some(told) = told {
         let rules = state.consent.read(|s| rules(&s.rules, &s.people, agent, now));
         let bundle = bundle(agent, told.revision, rules, now)?;
@@ -52,6 +55,7 @@ pub async fn issue(state: &AppState, db: &mut PgConnection, agent: &AgentRow) ->
 
 /// Makes the next revision from what is committed; the same one again when nothing has changed after all.
 async fn renew(state: &AppState, agent: &AgentRow) -> Result<Issued> {
+    let _turn = RENEWING.acquire().await.map_err(anyhow::Error::new)?;
     let mut tx = state.db.begin().await?;
     store::lock_agent(&mut tx, agent.id).await?;
     let now = state.clock.now();

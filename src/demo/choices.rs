@@ -16,7 +16,7 @@ use crate::consent;
 use crate::consent::actions::{self, Reply, Seen, Wish};
 use crate::consent::cases;
 use crate::consent::model::Choice;
-use crate::consent::store::policy::{self, AgentRow};
+use crate::consent::store::policy::{self, AgentRow, TellingRow};
 use crate::error::Result;
 use crate::web::times;
 
@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time) -> Result<()> {
     state.clock.advance(now.plus_days(-6).seconds_since(state.clock.now()).max(0));
-    tell_agents(state).await?;
+    ask_and_obey(state, None).await?;
     for (i, worker) in staff.workers.iter().enumerate().skip(1) {
         state.clock.advance(10_000);
         let mut wishes = Vec::new();
@@ -55,9 +55,8 @@ pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time)
         if i % 6 == 1 {
             wishes.push((PROGRAMS, Choice::No));
         }
-        choose(state, worker, made, &wishes).await?;
-        if i % 12 == 0 {
-            obey_after_a_while(state).await?;
+        if choose(state, worker, made, &wishes).await?.is_some() {
+            ask_and_obey(state, Some(worker)).await?;
         }
     }
     // In the morning, before the shift.
@@ -69,17 +68,19 @@ pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time)
     let ada = &staff.workers[ADA];
     let id = choose(state, ada, made, &[(CHANGED, objection)]).await?;
     choose(state, ada, made, &[(PROGRAMS, Choice::No)]).await?;
-    obey_after_a_while(state).await?;
+    ask_and_obey(state, Some(ada)).await?;
     state.clock.advance(4 * 3600);
     let answer = "Shifts are planned by the sum of a whole depot, in which nobody’s own count can be seen. \
                   We have asked for a count that leaves out screen keyboards.";
     if let Some(id) = id {
         actions::answer(state, &staff.publisher, id, Reply::Overridden, answer).await?;
+        ask_and_obey(state, Some(ada)).await?;
     }
     let reason = "I look up my union’s pages in the breaks, and don’t want that on a list.";
     let objection = Choice::Object { reason, named: false };
-    choose(state, &staff.workers[17], made, &[(SITES, objection)]).await?;
-    obey_after_a_while(state).await
+    let other = &staff.workers[17];
+    choose(state, other, made, &[(SITES, objection)]).await?;
+    ask_and_obey(state, Some(other)).await
 }
 
 /// Makes these choices at once, as their page would; answers the first decision.
@@ -108,42 +109,44 @@ async fn choose<'a>(
     Ok(actions::choose_all(state, &viewer(state, worker), &wishes).await?.first().copied())
 }
 
-async fn agents(state: &AppState) -> Result<Vec<AgentRow>> {
+/// The example's agents: everybody's, or this person's.
+async fn agents(state: &AppState, of: Option<&Worker>) -> Result<Vec<AgentRow>> {
     let mut db = state.db.acquire().await?;
-    let mut heads = collection::list_heads(&mut db).await?;
+    let heads = collection::list_heads(&mut db).await?;
     // A real agent that somebody enrolled in the example asks for itself.
-    heads.retain(|head| email_of(&head.device).is_some());
-    let ids: Vec<Uuid> = heads.iter().map(|head| head.agent_id).collect();
+    let wanted = |device: &str| email_of(device).is_some_and(|email| of.is_none_or(|w| w.email == email));
+    let ids: Vec<Uuid> = heads.iter().filter(|h| wanted(&h.device)).map(|h| h.agent_id).collect();
     Ok(policy::list_agents(&mut db, &ids, state.clock.now()).await?)
 }
 
-/// Each agent asks what it may collect.
-async fn tell_agents(state: &AppState) -> Result<()> {
-    state.consent.reload().await?;
+/// What an agent was told last.
+async fn newest(state: &AppState, agent: &AgentRow) -> Result<Option<TellingRow>> {
     let mut db = state.db.acquire().await?;
-    for agent in agents(state).await? {
-        consent::issue(state, &mut db, &agent).await?;
-    }
+    Ok(policy::find_newest(&mut db, agent.id).await?)
+}
+
+/// An agent says that it obeys what it was told last.
+async fn confirm(state: &AppState, agent: &AgentRow, told: &TellingRow) -> Result<()> {
+    let now = state.clock.now();
+    let mut db = state.db.acquire().await?;
+    policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
     Ok(())
 }
 
-/// Each agent says that it obeys what it was told last.
-async fn confirm(state: &AppState) -> Result<()> {
-    let mut db = state.db.acquire().await?;
-    let now = state.clock.now();
-    for agent in agents(state).await? {
-        if let Some(told) = policy::find_newest(&mut db, agent.id).await? {
-            policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
+/// Each of these agents asks what it may collect, and says a while later that it obeys.
+async fn ask_and_obey(state: &AppState, of: Option<&Worker>) -> Result<()> {
+    let agents = agents(state, of).await?;
+    state.clock.advance(ASKS_AFTER);
+    for agent in &agents {
+        consent::issue(state, agent, None).await?;
+    }
+    state.clock.advance(OBEYS_AFTER);
+    for agent in &agents {
+        if let Some(told) = newest(state, agent).await? {
+            confirm(state, agent, &told).await?;
         }
     }
     Ok(())
-}
-
-async fn obey_after_a_while(state: &AppState) -> Result<()> {
-    state.clock.advance(ASKS_AFTER);
-    tell_agents(state).await?;
-    state.clock.advance(OBEYS_AFTER);
-    confirm(state).await
 }
 
 /// The agents go on asking while the example runs.
@@ -163,13 +166,12 @@ pub async fn keep_asking(state: AppState) {
 }
 
 async fn ask_and_confirm(state: &AppState) -> Result<()> {
-    let mut db = state.db.acquire().await?;
-    let now = state.clock.now();
-    for agent in agents(state).await? {
-        let before = policy::find_newest(&mut db, agent.id).await?.map_or(0, |told| told.revision);
-        consent::issue(state, &mut db, &agent).await?;
-        if let Some(told) = policy::find_newest(&mut db, agent.id).await?.filter(|t| t.revision > before) {
-            policy::insert_confirmation(&mut db, agent.id, told.revision, now, now).await?;
+    for agent in agents(state, None).await? {
+        let told = newest(state, &agent).await?;
+        let before = told.as_ref().map_or(0, |told| told.revision);
+        consent::issue(state, &agent, told).await?;
+        if let Some(told) = newest(state, &agent).await?.filter(|t| t.revision > before) {
+            confirm(state, &agent, &told).await?;
         }
     }
     Ok(())

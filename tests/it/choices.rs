@@ -6,6 +6,7 @@ use daylight::web::Role;
 use uuid::Uuid;
 
 use crate::support::consent::{OPT_IN, OPT_OUT, declare, tell, tell_again, viewer};
+use crate::support::notice::retract;
 use crate::support::{Actor, Reply, TestApp, logs};
 
 /// Off until a yes, for another purpose than training.
@@ -132,6 +133,7 @@ async fn everything_that_can_be_chosen_stands_in_its_place() {
             "Training AI models 1 to answer",
             "What you cannot refuse",
             "Declared, but off",
+            "What this page can and can’t do",
         ]
     );
     let of = |section: &str| page.attributes(&format!("section[aria-labelledby='{section}'] article"), "id");
@@ -226,6 +228,31 @@ async fn what_is_on_until_a_no_says_so_and_what_a_no_leads_to() {
     let card = room.page().await.select(&format!("[id='c-{id}']")).remove(0);
     assert!(card.contains("It is on until you say no."), "{card}");
     assert!(card.contains("What was collected before stays for up to 30 days"), "{card}");
+}
+
+#[tokio::test]
+async fn a_no_can_be_said_even_when_no_notice_tells_of_it_any_more() {
+    let room = Room::new().await;
+    let (id, version) = room.told_by(CONSENT).await;
+    room.press(id, "yes").await.assert_status(303);
+    room.app.state.clock.advance(1);
+    retract(&room.app, &version, "It was wrong.").await;
+    let card = room.page().await.select(&format!("[aria-labelledby='not-told'] [id='c-{id}']")).remove(0);
+    assert!(card.contains("No notice in force tells you of it. You said yes on 2 Nov 2026"), "{card}");
+    assert!(card.contains("The notice below told you of it when you decided."), "{card}");
+    assert_eq!(room.page().await.select(&format!("[id='c-{id}'] button")), ["No, from now on"]);
+    room.press(id, "no").await.assert_status(303);
+    assert!(room.standing(id).await.contains("You took your yes back"));
+    // What isn't in force any more is still there to look up.
+    let path = format!("/register/{id}");
+    let end = [("revision", "3"), ("reason", "Over."), ("end_confirm", "yes"), ("end_reason", "Over.")];
+    room.publisher.post(&format!("{path}/end"), &end).await.assert_status(303);
+    let page = room.page().await;
+    let former = page.attributes("[aria-labelledby='former'] a", "href");
+    assert_eq!(former, [format!("/me/choices/{id}")]);
+    let one = room.worker.get(&former[0]).await.assert_status(200);
+    assert!(one.select(".lead")[0].contains("no longer in force for you"));
+    assert_eq!(one.select(".timeline__title"), ["You took your yes back", "You said yes"]);
 }
 
 #[tokio::test]

@@ -236,3 +236,51 @@ async fn every_instance_hears_of_a_decision_within_a_second() {
     }
     feed.abort();
 }
+
+#[tokio::test]
+async fn many_waiting_agents_leave_connections_to_others() {
+    let room = Room::new().await;
+    let mut agents = vec![(room.agent.id, room.agent.token.clone(), room.bundle(&room.agent).await.1)];
+    for _ in 0..12 {
+        let agent = Agent::of(&room.app, room.worker.id()).await;
+        agents.push((agent.id, agent.token.clone(), room.bundle(&agent).await.1));
+    }
+    let waiting = futures_util::future::join_all(agents.iter().map(|(id, token, etag)| {
+        let request = Request::get(format!("/api/v1/policy/{id}?wait=20"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("if-none-match", etag);
+        let visitor = room.app.visitor();
+        async move { visitor.send(request, Body::empty()).await.status }
+    }));
+    let deciding = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        choose(&room.app, &room.worker, room.optional, Choice::No).await.unwrap();
+    };
+    // The pool has four connections; thirteen agents wake at once, and each needs a new revision.
+    let (statuses, ()) = tokio::join!(waiting, deciding);
+    assert_eq!(statuses, [200; 13]);
+}
+
+#[tokio::test]
+async fn a_feed_that_never_rests_is_fresh_all_the_same() {
+    let room = Room::new().await;
+    let feed = tokio::spawn(daylight::consent::keep_fresh(room.app.state.clone()));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    room.app.state.consent.heard(tokio::time::Instant::now() - Duration::from_secs(9));
+    let begin = tokio::time::Instant::now();
+    // Never a second without news: what was heard of must not be forgotten over it.
+    while begin.elapsed() < Duration::from_millis(2_500) {
+        sqlx::query("update person set deactivated_at = null where id = $1")
+            .bind(room.worker.id())
+            .execute(&room.app.state.db)
+            .await
+            .unwrap();
+        sqlx::query("select pg_notify('daylight_consent', 'rules')")
+            .execute(&room.app.state.db)
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(room.app.state.consent.is_fresh());
+    feed.abort();
+}
