@@ -4,6 +4,10 @@
 alter table system
     -- Where it is told of decisions; null for one that only asks.
     add column webhook text,
+    -- Whoever registered it can't let it in alone: HR or a representative says that it may.
+    add column approved_at timestamptz,
+    add column approved_by uuid references person,
+    add constraint system_approved_by_another check ((approved_at is null) = (approved_by is null) and approved_by <> created_by),
     -- Counts its signing secrets. A secret itself stands nowhere: it follows from this number and a key beside the
     -- database, so that a copy of the database can sign nothing.
     add column secret_number integer not null default 1;

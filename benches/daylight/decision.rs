@@ -270,9 +270,10 @@ async fn load(state: &AppState, people: i64, declared: &[Uuid]) -> anyhow::Resul
                   generate_series(1, {people}) n"
         ),
         format!(
-            "insert into system (id, name, purpose, processings, token_hash, created_at, created_by)
-             select '{}', 'Training', 'Trains models', array[{processings}], '\\x{token}'::bytea, now(), id
-             from person where email = 'hr@bench.example'",
+            "insert into system (id, name, purpose, processings, token_hash, created_at, created_by, approved_at, approved_by)
+             select '{}', 'Training', 'Trains models', array[{processings}], '\\x{token}'::bytea, now(), h.id, now(), p.id
+             from person h, (select id from person where email = 'load1@bench.example') p
+             where h.email = 'hr@bench.example'",
             Uuid::from_u128(1)
         ),
         "alter table person enable trigger user; alter table consent_decision enable trigger user".into(),

@@ -46,9 +46,8 @@ pub struct DecisionResponse {
     /// `allow` or `deny`.
     #[schema(example = "deny")]
     decision: &'static str,
-    /// `choice`: it follows from what holds for this person. `not_in_force`: nothing that this system may ask about
-    /// is in force for them; so is nobody. `stale`: this server doesn't know for sure, so ask again soon.
-    #[schema(example = "choice")]
+    /// `known`, whatever it follows from; `stale`: this server doesn't know for sure, so ask again soon.
+    #[schema(example = "known")]
     reason: &'static str,
 }
 
@@ -91,14 +90,10 @@ fn not_sure() -> Error {
     Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
 }
 
-/// As far as a system needs to know. That somebody was never asked, said no, or objected is their own business; and
-/// what is declared to whom, or told to whom, would tell where somebody works and whether they are known here.
+/// That somebody was never asked, said no, or objected is their own business; and what is declared or told to whom
+/// would tell where somebody works and whether they are known here. Only the server's own state is another matter.
 fn reason(why: Why) -> &'static str {
-    match why {
-        _ if why.is_personal() || why.allows() => "choice",
-        Why::Stale => "stale",
-        _ => "not_in_force",
-    }
+    if why == Why::Stale { "stale" } else { "known" }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {

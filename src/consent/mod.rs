@@ -78,6 +78,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/me/choices", WORKER, mine::choices)
         .get("/systems", Access::SignedIn, systems::list)
         .post("/systems", ADMINISTRATOR, systems::create)
+        .post("/systems/{id}/approve", BOTH, systems::approve)
         .post("/systems/{id}/renew", ADMINISTRATOR, systems::renew)
         .post("/systems/{id}/revoke", ADMINISTRATOR, systems::revoke)
         .post("/systems/{id}/test", ADMINISTRATOR, systems::test)

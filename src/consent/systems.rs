@@ -45,6 +45,8 @@ struct Shown {
     host: Option<String>,
     /// The worker's own, for themselves.
     pseudonym: Option<Uuid>,
+    /// Whether this reader can let it in.
+    can_approve: bool,
     /// For administrators.
     days: Vec<(Day, [String; 3])>,
     gave_up: bool,
@@ -126,6 +128,9 @@ async fn render(
                 true => (1..=DAYS).map(|n| day(&days, row.id, today.plus_days(-n))).collect(),
                 false => Vec::new(),
             },
+            can_approve: (page.is_publisher() || page.is_representative())
+                && row.approved_at.is_none()
+                && row.created_by != viewer.person_id,
             gave_up: gave_up.contains(&row.id),
             field: format!("revoke-{}", row.id),
             row,
@@ -181,6 +186,22 @@ pub async fn renew(
     };
     let made = actions::renew(&state, &viewer, id, what).await?;
     render(&state, page, &viewer, Form::default(), StatusCode::OK, Some(made)).await
+}
+
+pub async fn approve(
+    State(state): State<AppState>,
+    page: Page,
+    viewer: Viewer,
+    Path(id): Path<Uuid>,
+    submitted: Submitted,
+) -> Result<Response> {
+    match actions::approve(&state, &viewer, id).await {
+        Ok(()) => Ok(see_other("/systems?done=system-approved")),
+        Err(error) => {
+            let (errors, status) = refused(error, "systems")?;
+            render(&state, page, &viewer, Form::with_errors(submitted, errors), status, None).await
+        }
+    }
 }
 
 pub async fn test(State(state): State<AppState>, viewer: Viewer, Path(id): Path<Uuid>) -> Result<Response> {

@@ -33,6 +33,9 @@ pub async fn register(state: &AppState, staff: &Staff, made: &[Declared]) -> Res
     let mut db = state.db.acquire().await?;
     let all = store::list(&mut db).await?;
     drop(db);
+    for system in &all {
+        systems::approve(state, &staff.representative, system.id).await?;
+    }
     for system in all.iter().filter(|s| s.name == retired.name) {
         systems::revoke(state, &staff.administrator, system.id).await?;
     }

@@ -146,6 +146,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/sign-in", "p"),
     ("POST", "/sign-out", "p"),
     ("POST", "/systems", "a"),
+    ("POST", "/systems/{id}/approve", "hr"),
     ("POST", "/systems/{id}/renew", "a"),
     ("POST", "/systems/{id}/revoke", "a"),
     ("POST", "/systems/{id}/test", "a"),

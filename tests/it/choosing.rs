@@ -223,7 +223,10 @@ async fn no_answer_of_the_employer_lifts_a_no() {
     tell(&room.app, room.publisher.id(), &[id]).await;
     room.choose(id, Choice::No).await.unwrap();
     let objection = Choice::Object { reason: "And I mean it.", named: false };
-    assert!(room.choose(id, objection).await.is_err(), "a no needs no reasons, so there are none to override");
+    assert!(
+        room.choose(id, objection).await.is_err(),
+        "a no needs no reasons, so there are none to override"
+    );
     assert!(room.choose(id, Choice::Later).await.is_err(), "nothing is asked");
     assert_eq!(room.states(id).await, [State::Refused]);
 }
@@ -237,10 +240,14 @@ async fn a_yes_can_be_taken_back_while_it_is_paused_and_stays_taken_back() {
     let hr = viewer(&room.app, room.publisher.id(), Role::Publisher);
     let state = &room.app.state;
     let seen = crate::support::consent::revision(&room.app, id).await;
-    let seen = daylight::register::actions::pause(state, &hr, id, seen, "We look at it again.").await.unwrap();
+    let seen =
+        daylight::register::actions::pause(state, &hr, id, seen, "We look at it again.").await.unwrap();
     assert_eq!(room.why(id).await, Why::NotDeclared);
     let page = room.worker.get("/me/choices").await.assert_status(200);
-    assert_eq!(page.select("#former ~ ul button"), ["Take my yes back: which programs you use, to train or evaluate AI models"]);
+    assert_eq!(
+        page.select("#former ~ ul button"),
+        ["Take my yes back: which programs you use, to train or evaluate AI models"]
+    );
     let path = format!("/me/choices/{id}");
     room.worker.post(&path, &[("choice", "yes"), ("language", "en")]).await.assert_status(409);
     room.worker.post(&path, &[("choice", "no"), ("language", "en")]).await.assert_status(303);

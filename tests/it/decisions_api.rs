@@ -42,7 +42,7 @@ impl Room {
         Pseudonyms::new(&self.app.state.consent.secrets().unwrap().pseudonyms, system.id).of(person)
     }
 
-    /// "allow choice"
+    /// "allow known"
     async fn ask(&self, query: &[(&str, &str)]) -> String {
         said(self.system.ask(&self.app.visitor(), self.known_as(self.worker.id(), &self.system), query).await)
     }
@@ -61,11 +61,11 @@ fn said(reply: crate::support::Reply) -> String {
 #[tokio::test]
 async fn a_choice_is_answered_and_nothing_of_what_led_to_it() {
     let room = Room::new().await;
-    assert_eq!(room.ask(QUERY).await, "allow choice");
+    assert_eq!(room.ask(QUERY).await, "allow known");
     room.choose(room.processing, Choice::No).await;
-    assert_eq!(room.ask(QUERY).await, "deny choice");
+    assert_eq!(room.ask(QUERY).await, "deny known");
     room.choose(room.processing, Choice::Yes).await;
-    assert_eq!(room.ask(QUERY).await, "allow choice");
+    assert_eq!(room.ask(QUERY).await, "allow known");
     // Never asked, refused, taken back, and objected to read the same.
     let opt_in = declare(&room.app, &room.publisher, OPT_IN).await;
     let objection = declare(&room.app, &room.publisher, &[("category", "presence")]).await;
@@ -74,15 +74,15 @@ async fn a_choice_is_answered_and_nothing_of_what_led_to_it() {
     let system = register(&room.app, &room.admin, "All", &[opt_in, objection], "").await;
     let subject = room.known_as(room.worker.id(), &system);
     let ask = async |query| said(system.ask(&room.app.visitor(), subject, query).await);
-    assert_eq!(ask(TRAINING).await, "deny choice");
+    assert_eq!(ask(TRAINING).await, "deny known");
     for choice in [Choice::No, Choice::Yes, Choice::No] {
         room.choose(opt_in, choice).await;
-        let expected = if choice == Choice::Yes { "allow choice" } else { "deny choice" };
+        let expected = if choice == Choice::Yes { "allow known" } else { "deny known" };
         assert_eq!(ask(TRAINING).await, expected);
     }
     room.choose(objection, Choice::Object { reason: "Mine.", named: true }).await;
     let presence = [("category", "presence"), ("purpose", "dpv:EnforceSecurity")];
-    assert_eq!(ask(&presence).await, "deny choice");
+    assert_eq!(ask(&presence).await, "deny known");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn whoever_isnt_known_and_whom_it_doesnt_concern_read_the_same() {
     replies.push(room.system.ask(&visitor, room.known_as(room.worker.id(), &room.system), &untold).await);
     replies.push(other.ask(&visitor, room.known_as(room.worker.id(), &other), TRAINING).await);
     for reply in &replies {
-        assert_eq!(reply.body, r#"{"decision":"deny","reason":"not_in_force"}"#);
+        assert_eq!(reply.body, r#"{"decision":"deny","reason":"known"}"#);
         assert_eq!(reply.status, 200);
         let names = |r: &crate::support::Reply| r.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(reply), names(&replies[0]));
@@ -162,24 +162,24 @@ async fn without_a_source_all_of_them_must_allow() {
     let second = declare(&room.app, &room.publisher, &second).await;
     tell(&room.app, room.publisher.id(), &[second]).await;
     room.app.state.consent.reload().await.unwrap();
-    assert_eq!(room.ask(QUERY).await, "deny not_in_force", "one that it isn't told of could be meant");
+    assert_eq!(room.ask(QUERY).await, "deny known", "one that it isn't told of could be meant");
     let from = |source| [QUERY, &[("source", source)]].concat();
-    assert_eq!(room.ask(&from("acme-agent/4.2")).await, "allow choice");
+    assert_eq!(room.ask(&from("acme-agent/4.2")).await, "allow known");
     let system = register(&room.app, &room.admin, "Both", &[room.processing, second], "").await;
     let subject = room.known_as(room.worker.id(), &system);
     let ask = async |query: &[(&str, &str)]| said(system.ask(&room.app.visitor(), subject, query).await);
-    assert_eq!(ask(QUERY).await, "allow choice");
+    assert_eq!(ask(QUERY).await, "allow known");
     room.choose(second, Choice::No).await;
-    assert_eq!(ask(QUERY).await, "deny choice");
-    assert_eq!(ask(&from("acme-agent")).await, "allow choice");
-    assert_eq!(ask(&from("BETA-AGENT/3")).await, "deny choice");
-    assert_eq!(ask(&from("gamma-agent")).await, "deny not_in_force");
+    assert_eq!(ask(QUERY).await, "deny known");
+    assert_eq!(ask(&from("acme-agent")).await, "allow known");
+    assert_eq!(ask(&from("BETA-AGENT/3")).await, "deny known");
+    assert_eq!(ask(&from("gamma-agent")).await, "deny known");
 }
 
 #[tokio::test]
 async fn a_memory_that_may_be_old_denies() {
     let room = Room::new().await;
-    assert_eq!(room.ask(QUERY).await, "allow choice");
+    assert_eq!(room.ask(QUERY).await, "allow known");
     let silent = daylight::consent::FRESH_FOR + Duration::from_secs(1);
     room.app.state.consent.heard(tokio::time::Instant::now() - silent);
     assert_eq!(room.ask(QUERY).await, "deny stale");

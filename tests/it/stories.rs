@@ -43,14 +43,15 @@ impl Story {
         let processing = declare(&app, &publisher, &fields(mode)).await;
         let system = app.state.random.opaque_id();
         sqlx::query(
-            "insert into system (id, name, purpose, processings, token_hash, created_at, created_by)
-             values ($1, 'Warehouse', 'Stores it', array[$2], $3, $4, $5)",
+            "insert into system (id, name, purpose, processings, token_hash, created_at, created_by, approved_at, approved_by)
+             values ($1, 'Warehouse', 'Stores it', array[$2], $3, $4, $5, $4, $6)",
         )
         .bind(system)
         .bind(processing)
         .bind(token_hash(TOKEN))
         .bind(app.state.clock.now())
         .bind(publisher.id())
+        .bind(worker.id())
         .execute(&app.state.db)
         .await
         .unwrap();

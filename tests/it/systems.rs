@@ -86,7 +86,7 @@ async fn everybody_sees_which_systems_may_ask_and_administrators_alone_let_them(
         }
     }
     let log = room.worker.get("/me/access-log").await;
-    assert!(log.select("tbody tr")[0].contains("Another system was given leave to ask what you allow"));
+    assert!(log.select("tbody tr")[0].contains("Another system was registered"));
     assert!(log.select("tbody tr")[0].contains("Everybody Planner"), "{:?}", log.select("tbody tr"));
     assert_eq!(room.app.count("system where token_hash = convert_to(name, 'UTF8')").await, 0);
 }
@@ -396,4 +396,25 @@ async fn the_courier_runs_until_the_pool_is_closed() {
     assert_eq!(receiver.got().len(), 1);
     room.app.state.db.close().await;
     tokio::time::timeout(Duration::from_secs(2), running).await.expect("it stops").expect("it didn't panic");
+}
+
+#[tokio::test]
+async fn nobody_lets_a_system_in_alone() {
+    let app = TestApp::new().await;
+    let publisher = app.actor(Role::Publisher).await;
+    let id = declare(&app, &publisher, OPT_OUT).await;
+    let both = app.person("both@example.com", &[Role::Administrator, Role::Publisher]).await;
+    let both = app.sign_in_as(both).await;
+    fill_in(&both, "Planner", &[id], "").await.assert_status(200);
+    let system: Uuid = sqlx::query_scalar("select id from system").fetch_one(&app.state.db).await.unwrap();
+    let path = format!("/systems/{system}/approve");
+    both.post(&path, &[]).await.assert_status(409);
+    app.actor(Role::Administrator).await.post(&path, &[]).await.assert_status(403);
+    let active = "system where approved_at is not null";
+    assert_eq!(app.count(active).await, 0);
+    let page = publisher.get("/systems").await.assert_status(200);
+    assert!(page.select("main").concat().contains("until HR or a representative lets it in"));
+    publisher.post(&path, &[]).await.assert_status(303);
+    assert_eq!(app.count(active).await, 1);
+    assert_eq!(app.count("audit_entry where action = 'system.approved' and subject_id is null").await, 1);
 }

@@ -15,7 +15,7 @@ pub struct SystemRow {
 pub async fn list_active(db: &mut PgConnection) -> sqlx::Result<Vec<SystemRow>> {
     sqlx::query_as!(
         SystemRow,
-        "select id, processings, token_hash from system where revoked_at is null order by id"
+        "select id, processings, token_hash from system where revoked_at is null and approved_at is not null order by id"
     )
     .fetch_all(db)
     .await
@@ -24,7 +24,9 @@ pub async fn list_active(db: &mut PgConnection) -> sqlx::Result<Vec<SystemRow>> 
 /// Systems that are told of decisions about this processing.
 pub async fn list_told(db: &mut PgConnection, processing: Uuid) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "select id from system where revoked_at is null and webhook is not null and $1 = any (processings) order by id",
+        "select id from system
+         where revoked_at is null and approved_at is not null and webhook is not null and $1 = any (processings)
+         order by id",
         processing
     )
     .fetch_all(db)
@@ -40,6 +42,8 @@ pub struct ListedSystem {
     pub processings: Vec<Uuid>,
     pub webhook: Option<String>,
     pub created_at: Time,
+    pub created_by: Uuid,
+    pub approved_at: Option<Time>,
     pub revoked_at: Option<Time>,
     pub tested_at: Option<Time>,
     pub test_failed: Option<String>,
@@ -50,7 +54,8 @@ pub struct ListedSystem {
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<ListedSystem>> {
     sqlx::query_as!(
         ListedSystem,
-        r#"select s.id, s.name, s.purpose, s.processings, s.webhook, s.created_at, s.revoked_at,
+        r#"select s.id, s.name, s.purpose, s.processings, s.webhook, s.created_at, s.created_by, s.approved_at,
+                  s.revoked_at,
                   t.at as "tested_at?", t.failed as "test_failed?", t.next_at as "test_next_at?"
            from system s left join webhook_test t on t.system_id = s.id
            order by s.revoked_at is not null, lower(s.name), s.id"#
@@ -178,4 +183,18 @@ pub async fn set_tested(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Lets it in; `false` when it was registered by this very person, is revoked, or was let in before.
+pub async fn approve(db: &mut PgConnection, id: Uuid, by: Uuid, now: Time) -> Result<bool> {
+    let done = sqlx::query!(
+        "update system set approved_at = $3, approved_by = $2
+         where id = $1 and revoked_at is null and approved_at is null and created_by <> $2",
+        id,
+        by,
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

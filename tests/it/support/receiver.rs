@@ -29,12 +29,11 @@ pub async fn register(
 ) -> System {
     let reply = fill_in(admin, name, processings, webhook).await.assert_status(200);
     let id = sqlx::query_scalar("select id from system where name = $1").bind(name);
+    let id: Uuid = id.fetch_one(&app.state.db).await.expect("the system");
+    let rep = app.actor(daylight::web::Role::Representative).await;
+    rep.post(&format!("/systems/{id}/approve"), &[]).await.assert_status(303);
     let shown = |css: &str| reply.select(css).into_iter().next().unwrap_or_default();
-    System {
-        id: id.fetch_one(&app.state.db).await.expect("the system"),
-        token: shown("#token"),
-        secret: shown("#secret"),
-    }
+    System { id, token: shown("#token"), secret: shown("#secret") }
 }
 
 pub async fn fill_in(admin: &Actor, name: &str, processings: &[Uuid], webhook: &str) -> Reply {
