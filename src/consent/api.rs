@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::bundle::{Confirmation, PolicyKey, Signed, Unbelieved};
+use super::enforcement;
 use super::live::Use;
 use super::model::Why;
 use super::policy;
@@ -180,6 +181,8 @@ pub struct ConfirmationResponse {
 }
 
 /// Confirm a policy
+///
+/// By the agent's clock, which may differ from the server's by 5 minutes: not earlier than the revision was made, and not later than now.
 #[utoipa::path(post, path = "/api/v1/policy/{agent}/confirmations", tag = "Agents", params(("agent" = Uuid, Path)),
     request_body = Signed<Confirmation>, security(("agent_token" = [])), responses(
     (status = 201, body = ConfirmationResponse),
@@ -213,6 +216,10 @@ pub async fn confirm(
         return Err(Error::conflict("This agent was never told this revision with this hash."));
     }
     let now = state.clock.now();
+    let made_at =
+        enforcement::store::find_made_at(&mut db, agent.id, revision).await?.ok_or(Error::NotFound)?;
+    enforcement::check_applied(confirmation.applied_at, made_at, now)
+        .map_err(|words| Error::invalid("/applied_at", words))?;
     let is_new =
         store::insert_confirmation(&mut db, agent.id, revision, confirmation.applied_at, now).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

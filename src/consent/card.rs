@@ -13,7 +13,7 @@ use super::model::{Answer, Choice, State, Why, after};
 use super::rules::Audience;
 use super::standing;
 use super::store::decisions::Decision;
-use super::store::policy::{self, OwnAgentRow, ToldRow};
+use super::store::policy::{self, OwnAgentRow};
 use super::text::ChoiceText;
 use crate::app::AppState;
 use crate::clock::Time;
@@ -151,15 +151,17 @@ impl Card {
 /// What one person's agents were told.
 pub struct Agents {
     agents: Vec<OwnAgentRow>,
-    told: Vec<ToldRow>,
+    told: Vec<enforcement::Told>,
     now: Time,
 }
 
 impl Agents {
     pub async fn load(db: &mut PgConnection, person: Uuid, now: Time) -> Result<Self> {
         let agents = policy::list_own_agents(db, person, now).await?;
-        let ever = Time::from(jiff::Timestamp::UNIX_EPOCH);
-        let told = if agents.is_empty() { Vec::new() } else { policy::list_told(db, person, ever).await? };
+        let told = match agents.is_empty() {
+            true => Vec::new(),
+            false => enforcement::store::list_told(db, person).await?,
+        };
         Ok(Agents { agents, told, now })
     }
 

@@ -1,7 +1,7 @@
 //! What was ever decided: one choice from its beginning, or all of them, each with the words it was made on, its
 //! place in the log, and the way it took.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -20,6 +20,8 @@ use super::text::ChoiceText;
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::web::{Page, Pager, Path, Viewer, html};
+
+const NAMELESS: &str = "A choice whose words are missing";
 
 /// Decisions on one page.
 const PER_PAGE: i64 = 20;
@@ -40,7 +42,7 @@ impl Entry {
 
     /// What was decided about, in the words of the time.
     pub fn name(&self) -> &str {
-        self.text.as_ref().map_or("A choice whose words are missing", |t| t.name.as_str())
+        self.text.as_ref().map_or(NAMELESS, |t| t.name.as_str())
     }
 
     pub fn is_answer(&self) -> bool {
@@ -57,7 +59,7 @@ async fn entries(
     all: &[Decision],
 ) -> Result<(Vec<Entry>, bool)> {
     let agents = Agents::load(db, person, state.clock.now()).await?;
-    let found = integrity::check(db, state, &chosen.iter().collect::<Vec<_>>()).await?;
+    let found = integrity::check(db, state, &chosen, all).await?;
     let texts = texts(db, &chosen).await?;
     let entry = |(decision, integrity): (Decision, Integrity)| {
         let same: Vec<Decision> =
@@ -138,6 +140,8 @@ struct HistoryPage {
     entries: Vec<Entry>,
     overdue_minutes: i64,
     broken: usize,
+    /// Where decisions are missing: the processing, and the words of one that is there.
+    gaps: Vec<(Uuid, String)>,
     pager: Pager,
 }
 
@@ -157,8 +161,25 @@ pub async fn all(
     let from = usize::try_from(pager.offset()).unwrap_or(0);
     let shown = newest_first.into_iter().skip(from).take(PER_PAGE as usize).collect();
     let (entries, _) = entries(&mut db, &state, person, shown, &all).await?;
+    let gaps = gaps(&mut db, &all).await?;
     drop(db);
     let broken = entries.iter().filter(|e| e.integrity.is_broken()).count();
     let overdue_minutes = OVERDUE_SECONDS / 60;
-    html(&HistoryPage { page, entries, overdue_minutes, broken, pager })
+    html(&HistoryPage { page, entries, overdue_minutes, broken, gaps, pager })
+}
+
+/// Processings of which a decision is missing, with a name as far as there are words for it.
+async fn gaps(db: &mut PgConnection, all: &[Decision]) -> Result<Vec<(Uuid, String)>> {
+    let mut by_processing: BTreeMap<Uuid, Vec<Decision>> = BTreeMap::new();
+    for decision in all {
+        by_processing.entry(decision.processing_id).or_default().push(decision.clone());
+    }
+    by_processing.retain(|_, made| !integrity::missing(made).is_empty());
+    let made: Vec<Decision> = by_processing.values().flatten().cloned().collect();
+    let texts = texts(db, &made).await?;
+    let name = |made: &[Decision]| {
+        let text = made.iter().find_map(|d| texts.get(&d.text_sha256));
+        text.map_or_else(|| NAMELESS.to_owned(), |text| text.name.clone())
+    };
+    Ok(by_processing.into_iter().map(|(id, made)| (id, name(&made))).collect())
 }

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::terms;
 use crate::clock::Time;
 use crate::ledger::document_hash;
-use crate::ledger::proof::consent::term;
+use crate::ledger::proof::consent::{answerer_hash, reason_hash, term};
 use crate::ledger::proof::receipt::{CONSENT_RECORD, NOT_STATED};
-use crate::register::{LegalBasis, ProcessingContent, Recipient, RecipientKind, country_name};
+use crate::register::{ChoiceMode, LegalBasis, ProcessingContent, Recipient, RecipientKind, country_name};
 use crate::web::times::hex;
 
 /// The version of a notice that was shown when the decision was made.
@@ -45,14 +45,59 @@ pub struct Facts<'a> {
     pub content: &'a ProcessingContent,
     pub processing: Uuid,
     pub processing_revision: i32,
+    /// The one that held for this person; the law of their place may ask for more than is declared.
+    pub mode: ChoiceMode,
     pub notice: NoticeRef,
     /// SHA-256 of the exact words of the choice as they were shown.
     pub text_sha256: [u8; 32],
     /// One of the states of a decision, such as `refused`.
     pub state: &'a str,
     pub at: Time,
-    pub valid_until: Option<Time>,
     pub jurisdiction: &'a str,
+    pub kept: Kept<'a>,
+}
+
+/// What else the row of a decision holds that decides something or is shown, so that nobody can change it there
+/// without its being seen.
+#[derive(Debug, Clone)]
+pub struct Kept<'a> {
+    pub salt: &'a [u8; 32],
+    /// 1, 2, 3, … for each person and processing.
+    pub number: i32,
+    pub by_role: &'a str,
+    /// Who answered an objection, under the name that only their own receipts use.
+    pub by_person: Option<&'a str>,
+    pub version: Uuid,
+    pub major: i32,
+    /// Of the register's content that was decided on.
+    pub declared_sha256: [u8; 32],
+    pub allowed_before: bool,
+    pub allowed_after: bool,
+    pub until: Option<Time>,
+    pub reason: Option<&'a str>,
+    pub named: bool,
+    pub due_at: Option<Time>,
+}
+
+impl Kept<'_> {
+    /// The record's `decision`. A reason and whoever answered are salted hashes: the record can be shown without
+    /// them.
+    pub fn said(&self) -> Value {
+        json!({
+            "number": self.number,
+            "by_role": self.by_role,
+            "by_person_hash": self.by_person.map(|person| answerer_hash(self.salt, person)),
+            "notice_version_id": self.version,
+            "notice_major": self.major,
+            "declared_sha256": URL_SAFE_NO_PAD.encode(self.declared_sha256),
+            "allowed_before": self.allowed_before,
+            "allowed_after": self.allowed_after,
+            "until": self.until,
+            "reason_hash": self.reason.map(|reason| reason_hash(self.salt, reason)),
+            "named": self.named,
+            "due_at": self.due_at,
+        })
+    }
 }
 
 /// How a decision is made; said of each, since there is no other way.
@@ -89,8 +134,9 @@ pub fn record(facts: &Facts) -> Value {
         "processing": {
             "id": facts.processing,
             "revision": facts.processing_revision,
-            "choice_mode": facts.content.choice_mode.map_or(NOT_STATED, |mode| mode.id()),
+            "choice_mode": facts.mode.id(),
         },
+        "decision": facts.kept.said(),
         "purposes": [purpose(facts)],
         "parties": parties(facts),
         "event": [event(facts)],
@@ -115,13 +161,13 @@ fn purpose(facts: &Facts) -> Value {
         "" => vec![NOT_STATED.to_owned()],
         country => vec![format!("loc:{country}")],
     };
-    let control = terms::withdrawal(content.legal_basis, content.choice_mode);
+    let control = terms::withdrawal(content.legal_basis, facts.mode);
     let mut purpose = json!({
         "@type": "dpv:Process",
         "purpose": content.purpose.words(),
         "purpose_type": [content.purpose.id()],
         "lawful_basis": content.legal_basis.map_or(NOT_STATED, |basis| basis.id()),
-        "pii_information": [data(content)],
+        "pii_information": [data(facts)],
         "pii_controllers": [CONTROLLER],
         "collection_method": content.visibility.map_or(NOT_STATED, |visibility| visibility.words()),
         "processing_method": ["dpv:Collect", "dpv:Store"],
@@ -132,7 +178,7 @@ fn purpose(facts: &Facts) -> Value {
         "recipient_third_parties": (0..content.recipients.len()).map(recipient_id).collect::<Vec<_>>(),
         "withdrawal_method": {
             "@type": control,
-            "description": terms::withdrawal_words(content.legal_basis, content.choice_mode),
+            "description": terms::withdrawal_words(content.legal_basis, facts.mode),
         },
         "privacy_rights": terms::rights(content.legal_basis, facts.jurisdiction),
     });
@@ -152,7 +198,8 @@ fn purpose(facts: &Facts) -> Value {
     purpose
 }
 
-fn data(content: &ProcessingContent) -> Value {
+fn data(facts: &Facts) -> Value {
+    let content = facts.content;
     let category = content.category;
     let mut data = json!({
         "pii_type": category.dpv(),
@@ -161,7 +208,7 @@ fn data(content: &ProcessingContent) -> Value {
         "pii_attribute_id": category.id(),
         "description": category.words(),
         "fields": stated(&content.fields),
-        "pii_optional": terms::is_optional(content.choice_mode),
+        "pii_optional": terms::is_optional(facts.mode),
         "sensitive_pii_category": category.sensitivity_words(),
         "special_pii_category": terms::is_special(category),
     });
@@ -208,12 +255,13 @@ fn event(facts: &Facts) -> Value {
     let by = if terms::is_the_controllers(facts.state) { CONTROLLER } else { PERSON };
     let indicated = if by == PERSON { INDICATED } else { "recorded by the controller in Daylight" };
     // An interval of ISO 8601; two dots for an end that is open.
-    let until = facts.valid_until.map_or("..".into(), |until| until.to_string());
+    let until = facts.kept.until.filter(|_| facts.state != "deferred");
+    let until = until.map_or("..".into(), |until| until.to_string());
     json!({
         "event_time": facts.at,
         "validity_duration": format!("{}/{until}", facts.at),
         "entity_id": if by == PERSON { facts.person_ref } else { CONTROLLER },
-        "event_type": terms::event_type(basis, facts.content.choice_mode),
+        "event_type": terms::event_type(basis, facts.mode),
         "event_state": term(basis.map_or(NOT_STATED, |basis| basis.id()), facts.state),
         "state": facts.state,
         "indication_method": indicated,

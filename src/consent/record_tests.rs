@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::record::{Facts, NoticeRef, opening, record};
+use super::record::{Facts, Kept, NoticeRef, opening, record};
 use crate::ledger::document_hash;
 use crate::ledger::proof::consent::Opening;
 use crate::ledger::proof::leaf::canonical;
@@ -61,6 +61,7 @@ fn facts<'a>(content: &'a ProcessingContent, state: &'a str) -> Facts<'a> {
         content,
         processing: Uuid::from_u128(2),
         processing_revision: 3,
+        mode: content.choice_mode.unwrap(),
         notice: NoticeRef {
             notice: Uuid::from_u128(4),
             version: "1.0".into(),
@@ -73,8 +74,22 @@ fn facts<'a>(content: &'a ProcessingContent, state: &'a str) -> Facts<'a> {
         text_sha256: [7; 32],
         state,
         at: "2026-11-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().into(),
-        valid_until: None,
         jurisdiction: "DE",
+        kept: Kept {
+            salt: &[9; 32],
+            number: 1,
+            by_role: "worker",
+            by_person: None,
+            version: Uuid::from_u128(5),
+            major: 1,
+            declared_sha256: [8; 32],
+            allowed_before: false,
+            allowed_after: state == "given",
+            until: None,
+            reason: None,
+            named: false,
+            due_at: None,
+        },
     }
 }
 

@@ -76,8 +76,8 @@ pub fn is_special(category: Category) -> bool {
 }
 
 /// Whether a person can keep the data from being taken.
-pub fn is_optional(mode: Option<ChoiceMode>) -> bool {
-    matches!(mode, Some(ChoiceMode::OptIn | ChoiceMode::OptOut))
+pub fn is_optional(mode: ChoiceMode) -> bool {
+    matches!(mode, ChoiceMode::OptIn | ChoiceMode::OptOut)
 }
 
 /// Whether the controller brought this state about, and not the person.
@@ -86,27 +86,27 @@ pub fn is_the_controllers(state: &str) -> bool {
 }
 
 /// What kind of act the decision was.
-pub fn event_type(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'static str {
+pub fn event_type(basis: Option<LegalBasis>, mode: ChoiceMode) -> &'static str {
     match (basis, mode) {
         (Some(LegalBasis::Consent), _) => "dpv:ExplicitlyExpressedConsent",
-        (_, Some(ChoiceMode::OptIn)) => "dpv:OptingInToProcess",
-        (_, Some(ChoiceMode::OptOut)) => "dpv:OptingOutFromProcess",
-        (_, Some(ChoiceMode::Objection | ChoiceMode::Mandatory) | None) => "dpv:ObjectingToProcess",
+        (_, ChoiceMode::OptIn) => "dpv:OptingInToProcess",
+        (_, ChoiceMode::OptOut) => "dpv:OptingOutFromProcess",
+        (_, ChoiceMode::Objection | ChoiceMode::Mandatory) => "dpv:ObjectingToProcess",
     }
 }
 
 /// How a person takes back or refuses.
-pub fn withdrawal(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'static str {
+pub fn withdrawal(basis: Option<LegalBasis>, mode: ChoiceMode) -> &'static str {
     match (basis, mode) {
         (Some(LegalBasis::Consent), _) => "dpv:WithdrawConsent",
-        (_, Some(ChoiceMode::OptIn)) => "dpv:WithdrawingFromProcess",
-        (_, Some(ChoiceMode::OptOut)) => "dpv:OptingOutFromProcess",
-        (_, Some(ChoiceMode::Objection | ChoiceMode::Mandatory) | None) => "dpv:ObjectingToProcess",
+        (_, ChoiceMode::OptIn) => "dpv:WithdrawingFromProcess",
+        (_, ChoiceMode::OptOut) => "dpv:OptingOutFromProcess",
+        (_, ChoiceMode::Objection | ChoiceMode::Mandatory) => "dpv:ObjectingToProcess",
     }
 }
 
 /// The same in words.
-pub fn withdrawal_words(basis: Option<LegalBasis>, mode: Option<ChoiceMode>) -> &'static str {
+pub fn withdrawal_words(basis: Option<LegalBasis>, mode: ChoiceMode) -> &'static str {
     match withdrawal(basis, mode) {
         "dpv:ObjectingToProcess" => {
             "an objection on the page of your choices in Daylight, which the employer must answer"
@@ -160,7 +160,7 @@ mod tests {
                 assert!(*basis == LegalBasis::Consent || !term.contains("Consent"), "{basis:?} {term}");
             }
             for mode in ChoiceMode::ALL {
-                let terms = [event_type(Some(*basis), Some(*mode)), withdrawal(Some(*basis), Some(*mode))];
+                let terms = [event_type(Some(*basis), *mode), withdrawal(Some(*basis), *mode)];
                 let named = terms.iter().all(|term| term.contains("Consent"));
                 assert_eq!(named, *basis == LegalBasis::Consent, "{terms:?}");
             }

@@ -191,6 +191,14 @@ impl Page {
         times::clock(*at, &self.zone)
     }
 
+    /// The clock's time, with the day where that isn't the one of what it stands beside.
+    pub fn clock_beside(&self, at: &Time, other: &Time) -> String {
+        match at.day(&self.zone) == other.day(&self.zone) {
+            true => self.clock(at),
+            false => self.second(at),
+        }
+    }
+
     pub fn ago(&self, at: &Time) -> String {
         times::ago(*at, self.now)
     }

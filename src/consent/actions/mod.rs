@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::cases::Case;
 use super::model::{State, Terms, decide};
-use super::record::{self, Facts, NoticeRef};
+use super::record::{self, Facts, Kept, NoticeRef};
 use super::rules::Audience;
 use super::store::decisions::{self, Decision};
 use crate::app::AppState;
@@ -78,6 +78,8 @@ async fn add(
     let after = decide(case.question(), held.or(case.held), at);
     let (id, salt) = (state.random.opaque_id(), state.random.bytes::<32>());
     let person_ref = state.consent.person_ref(step.person)?;
+    let answerer = step.by_id.map(|id| state.consent.person_ref(id)).transpose()?;
+    let number = case.newest().map_or(0, |d| d.number) + 1;
     let content = case.rule.content();
     let version = &step.told.version;
     let contact = content.objection_contact.clone().or(content.mandatory.as_ref().map(|m| m.contact.clone()));
@@ -90,6 +92,7 @@ async fn add(
         content,
         processing: case.processing(),
         processing_revision: case.rule.declaration.revision,
+        mode: case.rule.mode(audience),
         notice: NoticeRef {
             notice: version.notice_id,
             version: version.number.to_string(),
@@ -102,8 +105,22 @@ async fn add(
         text_sha256: step.text_sha256,
         state: step.state.id(),
         at,
-        valid_until: step.until.filter(|_| step.state != State::Deferred),
         jurisdiction: &audience.jurisdiction,
+        kept: Kept {
+            salt: &salt,
+            number,
+            by_role: step.by_role,
+            by_person: answerer.as_deref(),
+            version: version.id,
+            major: step.terms.major,
+            declared_sha256: step.terms.content,
+            allowed_before: case.why.allows(),
+            allowed_after: after.allows(),
+            until: step.until,
+            reason: step.reason,
+            named: step.named,
+            due_at: step.due_at,
+        },
     };
     let record: Value = record::record(&facts);
     let opening = record::opening(&facts, &record);
@@ -113,7 +130,7 @@ async fn add(
         id,
         person_id: step.person,
         processing_id: case.processing(),
-        number: case.newest().map_or(0, |d| d.number) + 1,
+        number,
         state: step.state,
         at,
         by_role: step.by_role.into(),

@@ -10,6 +10,8 @@ use super::tree::Hash;
 
 /// So that these bytes can't be the beginning of anything else that is hashed.
 const DOMAIN: &[u8] = b"daylight-consent/v1\0";
+const REASON_DOMAIN: &[u8] = b"daylight-consent-reason/v1\0";
+const ANSWERER_DOMAIN: &[u8] = b"daylight-consent-answerer/v1\0";
 
 /// What can be decided, and the words that say so to the person.
 const STATES: [(&str, &str); 10] = [
@@ -74,6 +76,16 @@ pub fn term(basis: &str, state: &str) -> String {
 pub fn commitment(salt: &[u8; 32], opening: &Value) -> Hash {
     let json = serde_json_canonicalizer::to_vec(opening).expect("an opening holds texts only");
     Hash::of(&[DOMAIN, salt, &json].concat())
+}
+
+/// `SHA-256("daylight-consent-reason/v1" ‖ 0x00 ‖ salt ‖ reason)`, which a record holds in place of a reason.
+pub fn reason_hash(salt: &[u8; 32], reason: &str) -> Hash {
+    Hash::of(&[REASON_DOMAIN, salt, reason.as_bytes()].concat())
+}
+
+/// `SHA-256("daylight-consent-answerer/v1" ‖ 0x00 ‖ salt ‖ name)`, in place of whoever answered an objection.
+pub fn answerer_hash(salt: &[u8; 32], person_ref: &str) -> Hash {
+    Hash::of(&[ANSWERER_DOMAIN, salt, person_ref.as_bytes()].concat())
 }
 
 #[cfg(test)]

@@ -93,7 +93,8 @@ class Receipt:
         try:
             self.purpose, self.event = self.record["purposes"][0], self.record["event"][0]
             self.basis = self.purpose["lawful_basis"]
-            places = [self.record[name] for name in ("@context", "privacy_notice", "processing")] + [self.event]
+            names = ("@context", "privacy_notice", "processing", "decision")
+            places = [self.record[name] for name in names] + [self.event]
         except (KeyError, IndexError, TypeError):
             raise Violated("the record lacks its purposes or its event") from None
         if not isinstance(self.basis, str) or not all(isinstance(place, dict) for place in places):
@@ -175,7 +176,26 @@ class Receipt:
                 raise Violated(f"opening and record differ in the {name}")
         if self.event.get("event_state") != term(self.basis, decision["state"]):
             raise Violated("the record's event_state is of another decision")
+        self.numbered(decision["state"], opening["at"])
         return f"{decision['state']} at {opening['at']}"
+
+    def numbered(self, state, at):
+        """What the record's decision repeats is what is said elsewhere."""
+        own = self.record["decision"]
+        try:
+            major = self.record["privacy_notice"]["version"].split(".")[0]
+            until = own["until"] if own["until"] and state != "deferred" else ".."
+            holds = {
+                "notice's version": str(own["notice_major"]) == major,
+                "end": self.event["validity_duration"] == f"{at}/{until}",
+                "author": isinstance(own["by_person_hash"], str) == (state in ("upheld", "overridden")),
+                "number": type(own["number"]) is int and own["number"] >= 1,
+            }
+        except (KeyError, TypeError, AttributeError):
+            raise Violated("the record's decision lacks something") from None
+        for name, is_so in holds.items():
+            if not is_so:
+                raise Violated(f"the record's decision says another {name}")
 
     def committed(self, proof):
         try:

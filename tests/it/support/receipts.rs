@@ -2,7 +2,7 @@
 
 use daylight::clock::Time;
 use daylight::consent::receipt::receipt;
-use daylight::consent::record::{Facts, NoticeRef, opening, record};
+use daylight::consent::record::{Facts, Kept, NoticeRef, opening, record};
 use daylight::ledger::proof::checkpoint::Checkpoint;
 use daylight::ledger::proof::consent::commitment;
 use daylight::ledger::proof::note::{Key, Kind, Note, cosign, sign};
@@ -74,6 +74,7 @@ pub fn decided(choice: Choice) -> (Leaf, Value, Value) {
         content: &content,
         processing: Uuid::from_u128(2),
         processing_revision: 3,
+        mode,
         notice: NoticeRef {
             notice: Uuid::from_u128(4),
             version: "1.0".into(),
@@ -86,8 +87,22 @@ pub fn decided(choice: Choice) -> (Leaf, Value, Value) {
         text_sha256: [7; 32],
         state,
         at,
-        valid_until: (state == "given").then(|| at.plus_days(365)),
         jurisdiction: "DE",
+        kept: Kept {
+            salt: &SALT,
+            number: 1,
+            by_role: "worker",
+            by_person: None,
+            version: Uuid::from_u128(5),
+            major: 1,
+            declared_sha256: [8; 32],
+            allowed_before: false,
+            allowed_after: state == "given",
+            until: (state == "given").then(|| at.plus_days(365)),
+            reason: (state == "objected").then_some("I work from home."),
+            named: false,
+            due_at: (state == "objected").then(|| at.plus_days(30)),
+        },
     };
     let record = record(&facts);
     let opening = opening(&facts, &record);

@@ -55,8 +55,9 @@ impl<'a> Parts<'a> {
 
 /// Whether the places are there from which it shows what the decision was about.
 fn has_its_places(record: &Value) -> bool {
-    let objects =
-        [&record["@context"], &record["event"][0], &record["privacy_notice"], &record["processing"]];
+    let mut objects =
+        ["@context", "privacy_notice", "processing", "decision"].map(|name| &record[name]).to_vec();
+    objects.push(&record["event"][0]);
     objects.iter().all(|place| place.is_object()) && record["purposes"][0]["lawful_basis"].is_string()
 }
 
@@ -157,6 +158,7 @@ fn judge_opening(parts: &Parts, report: &mut Report) -> Option<Opening> {
     if event["event_state"] != term(basis, &opening.decision.state) {
         report.violated(RECORD, None, "its event_state isn't the term for the decision in the opening");
     }
+    judge_decision(parts.record, &opening, report);
     let time: Option<jiff::Timestamp> = opening.at.parse().ok();
     let id = opening.decision.processing.to_string();
     let plain = said["decision"]["processing"] == id && time.is_some_and(|t| t.to_string() == opening.at);
@@ -165,6 +167,24 @@ fn judge_opening(parts: &Parts, report: &mut Report) -> Option<Opening> {
     }
     report.unless_violated(RECORD, "the opening commits to the record, and both say the same");
     Some(opening)
+}
+
+/// What the record's `decision` says a second time agrees with where it is said first.
+fn judge_decision(record: &Value, opening: &Opening, report: &mut Report) {
+    let (own, notice) =
+        (&record["decision"], record["privacy_notice"]["version"].as_str().unwrap_or_default());
+    let major = notice.split('.').next().unwrap_or_default();
+    if own["notice_major"].as_u64().map(|n| n.to_string()).as_deref() != Some(major) {
+        report.violated(RECORD, None, "its decision was about another version of the notice");
+    }
+    let until = own["until"].as_str().filter(|_| opening.decision.state != "deferred").unwrap_or("..");
+    if record["event"][0]["validity_duration"] != format!("{}/{until}", opening.at) {
+        report.violated(RECORD, None, "its decision counts until another time than the event");
+    }
+    let answers = ["upheld", "overridden"].contains(&opening.decision.state.as_str());
+    if own["by_person_hash"].is_string() != answers || own["number"].as_u64().is_none_or(|n| n == 0) {
+        report.violated(RECORD, None, "its decision's number, or who made it, isn't written as it must be");
+    }
 }
 
 fn judge_commitment(proof: &TlogProof, salt: &[u8; 32], opening: &Value, report: &mut Report) {
@@ -226,7 +246,11 @@ fn statement(
         None => "The day rests on the operator's word: no witness that you trust saw it.".into(),
     };
     vec![
-        format!("On {at} this decision was recorded: {decision}."),
+        format!(
+            "On {at} this decision was recorded: {decision}. It has the number {} among those about this, which count \
+             from 1.",
+            record["decision"]["number"]
+        ),
         format!(
             "It is about this: {}, recorded by {}, {}.",
             say(&purpose["pii_information"][0]["description"]),
