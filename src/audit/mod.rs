@@ -80,7 +80,9 @@ pub fn words(action: &str) -> &'static str {
         "acknowledgement.exported" => {
             "Your acknowledgement of a notice was exported, because a law makes your employer prove it"
         }
-        "system.registered" => "Another system was registered, which may ask what you allow once it is let in",
+        "system.registered" => {
+            "Another system was registered, which may ask what you allow once it is let in"
+        }
         "system.approved" => "Another system was given leave to ask what you allow",
         "system.renewed" => "The access of a system that may ask what you allow was made anew",
         "system.revoked" => "A system’s leave to ask what you allow was taken back",

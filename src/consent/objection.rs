@@ -10,9 +10,11 @@ use super::actions::{self, Seen, Wish};
 use super::card::{self, Card};
 use super::choices::{accept, anchor};
 use super::model::Choice;
+use super::store::people;
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
+use crate::web::bands::SMALLEST_WHOLE;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Submitted, Viewer, forms, see_other};
 
@@ -25,6 +27,8 @@ struct ObjectPage {
     /// When an objection made now must be answered.
     due: Time,
     named: Vec<(String, String)>,
+    /// So few people are asked this that it isn't hard to guess who objected.
+    few: bool,
 }
 
 pub async fn show(
@@ -48,10 +52,12 @@ async fn render(
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let card = card::find(&mut db, state, viewer.person_id, processing, accept).await?;
+    let content = card.case.rule.content();
+    let asked = people::count_asked(&mut db, &content.jurisdictions, &content.departments).await?;
     drop(db);
     let due = actions::one_month_after(page.now);
     let named = vec![("yes".to_owned(), "Show my name to HR".to_owned())];
-    html_with(status, &ObjectPage { page, form, card, due, named })
+    html_with(status, &ObjectPage { page, form, card, due, named, few: asked < SMALLEST_WHOLE })
 }
 
 pub async fn object(

@@ -304,6 +304,7 @@ async fn an_objection_stops_it_and_has_a_clock() {
     let mut room = Room::new().await;
     let id = room.told(&[]).await;
     let form = room.worker.get(&format!("/me/choices/{id}/object")).await.assert_status(200);
+    assert_eq!(form.select("#few").len(), 1, "one person alone is asked");
     let words = form.select("main").remove(0);
     for said in ["HR reads your reasons", "give you away", "due by 2 Dec 2026, 09:00", "privacy@example.com"]
     {

@@ -88,3 +88,20 @@ pub async fn list_steps(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<St
     .fetch_all(db)
     .await
 }
+
+/// How many active people are under one of these laws, in one of these departments where some are named.
+pub async fn count_asked(
+    db: &mut PgConnection,
+    jurisdictions: &[String],
+    departments: &[Uuid],
+) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from person
+           where deactivated_at is null and jurisdiction = any ($1)
+             and (cardinality($2::uuid[]) = 0 or department_id = any ($2))"#,
+        jurisdictions,
+        departments,
+    )
+    .fetch_one(db)
+    .await
+}
