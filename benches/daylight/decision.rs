@@ -244,6 +244,7 @@ fn content(category: Category, purpose: Purpose) -> ProcessingContent {
 async fn load(state: &AppState, people: i64, declared: &[Uuid]) -> anyhow::Result<()> {
     let mut db = state.db.acquire().await?;
     let processings = declared.iter().map(|id| format!("'{id}'::uuid")).collect::<Vec<_>>().join(", ");
+    let again = fill::take_off(&mut db, "consent_decision").await?;
     let token: String = token_hash(TOKEN).iter().map(|b| format!("{b:02x}")).collect();
     for statement in [
         "set maintenance_work_mem = '512MB'; set synchronous_commit = off".to_owned(),
@@ -277,8 +278,11 @@ async fn load(state: &AppState, people: i64, declared: &[Uuid]) -> anyhow::Resul
             Uuid::from_u128(1)
         ),
         "alter table person enable trigger user; alter table consent_decision enable trigger user".into(),
-        "analyze".into(),
-    ] {
+    ]
+    .into_iter()
+    .chain(again.into_iter().rev())
+    .chain(["analyze".into()])
+    {
         fill::run(&mut db, &statement).await?;
     }
     Ok(())

@@ -97,12 +97,12 @@ async fn load(db: &mut PgConnection, people: i64) -> anyhow::Result<()> {
     run(db, "checkpoint").await.or_else(|_| anyhow::Ok(()))
 }
 
-/// Drops a table's indexes, primary and foreign keys; answers the statements that make them again.
-async fn take_off(db: &mut PgConnection, table: &str) -> anyhow::Result<Vec<String>> {
+/// Drops a table's indexes, keys and uniqueness; answers the statements that make them again.
+pub async fn take_off(db: &mut PgConnection, table: &str) -> anyhow::Result<Vec<String>> {
     let mut again = Vec::new();
     let constraints = sqlx::query(
         "select conname::text, pg_get_constraintdef(oid) from pg_constraint
-         where conrelid = $1::text::regclass and contype in ('p', 'f') order by contype desc",
+         where conrelid = $1::text::regclass and contype in ('p', 'f', 'u') order by contype desc",
     );
     for row in constraints.bind(table).fetch_all(&mut *db).await? {
         let (name, definition): (String, String) = (row.get(0), row.get(1));
