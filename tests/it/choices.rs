@@ -84,7 +84,7 @@ impl Room {
         self.worker.get("/me/account").await.assert_status(200).select(".site-nav .count")
     }
 
-    async fn answer(&self, processing: Uuid, reply: Answer, reason: &str) {
+    pub async fn answer(&self, processing: Uuid, reply: Answer, reason: &str) {
         let objection: Uuid = sqlx::query_scalar(
             "select id from consent_decision where processing_id = $1 order by number desc limit 1",
         )
@@ -106,7 +106,7 @@ pub async fn press(actor: &Actor, processing: Uuid, choice: &str) -> Reply {
 }
 
 /// Sends a form with its hidden fields as they stand on the page.
-async fn send(actor: &Actor, page: &Reply, path: &str, more: &[(&str, &str)]) -> Reply {
+pub async fn send(actor: &Actor, page: &Reply, path: &str, more: &[(&str, &str)]) -> Reply {
     let hidden = format!("form[action='{path}'] input[type=hidden]");
     let (names, values) = (page.attributes(&hidden, "name"), page.attributes(&hidden, "value"));
     assert!(!names.is_empty(), "no form to {path} in {}", page.body);
