@@ -380,3 +380,18 @@ async fn nothing_of_a_choice_is_logged() {
         assert_eq!(line, None, "{secret}");
     }
 }
+
+#[tokio::test]
+async fn an_override_is_named_so_also_where_nothing_allows_it() {
+    let room = Room::new().await;
+    let (id, notice) = room.told_by(&[]).await;
+    room.object(id, &[("reason", REASON)]).await.assert_status(303);
+    retract(&room.app, &notice, "It was wrong.").await;
+    room.app.state.consent.reload().await.unwrap();
+    room.answer(id, Answer::Overridden, "It is needed.").await;
+    for path in ["/me/choices".to_owned(), format!("/me/choices/{id}/object")] {
+        let said = room.worker.get(&path).await.assert_status(200).select(".pick__answer").remove(0);
+        assert!(said.starts_with("HR overrode your objection on"), "{path}: {said}");
+    }
+    assert!(!room.page().await.body.contains("You have contested it once"));
+}
