@@ -75,7 +75,7 @@ pub async fn check(
         let Some(before) = before.filter(|_| !found.is_broken()) else { return Ok(found) };
         // Of two that don't fit each other, only a row that is sound by itself says anything about the other.
         let is_sound = !by_itself(before)?.is_broken();
-        Ok(if is_sound && !follows(d, before) { Integrity::Misplaced } else { found })
+        Ok(if is_sound && !follows(place(d), place(before)) { Integrity::Misplaced } else { found })
     });
     found.collect()
 }
@@ -88,13 +88,20 @@ fn before<'a>(d: &Decision, all: &'a [Decision]) -> Option<&'a Decision> {
     earlier.max_by_key(|b| (b.number, b.id))
 }
 
-fn follows(d: &Decision, before: &Decision) -> bool {
-    let grows = match (before.leaf_position, d.leaf_position) {
+/// Number, time, and place in the log.
+type Place = (i32, Time, Option<i64>);
+
+fn place(d: &Decision) -> Place {
+    (d.number, d.at, d.leaf_position)
+}
+
+fn follows(own: Place, before: Place) -> bool {
+    let grows = match (before.2, own.2) {
         (Some(before), Some(own)) => before < own,
         (None, own) => own.is_none(),
         (Some(_), None) => true,
     };
-    before.number < d.number && before.at <= d.at && grows
+    before.0 < own.0 && before.1 <= own.1 && grows
 }
 
 async fn leaves(db: &mut PgConnection, state: &AppState, entries: &[i64]) -> Result<HashMap<i64, Value>> {
@@ -214,4 +221,26 @@ pub fn missing(decisions: &[Decision]) -> Vec<i32> {
 /// Whether these words are those that a decision names.
 pub fn is_text(document: &Value, sha256: &[u8]) -> bool {
     document_hash(document).is_ok_and(|hash| hash.0.as_slice() == sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_time_and_place_in_the_log_grow() {
+        let at = |second: i64| -> Time { jiff::Timestamp::from_second(second).unwrap().into() };
+        let before = (2, at(100), Some(7));
+        for (own, is_so) in [
+            ((3, at(100), Some(8)), true),
+            ((5, at(160), None), true),
+            ((2, at(160), Some(8)), false),
+            ((3, at(99), Some(8)), false),
+            ((3, at(160), Some(6)), false),
+        ] {
+            assert_eq!(follows(own, before), is_so, "{own:?}");
+        }
+        assert!(!follows((3, at(160), Some(8)), (2, at(100), None)), "one that waits can't be overtaken");
+        assert!(follows((3, at(160), None), (2, at(100), None)));
+    }
 }

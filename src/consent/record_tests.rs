@@ -120,6 +120,15 @@ fn a_choice_that_isnt_consent_is_never_called_so() {
 }
 
 #[test]
+fn the_mode_is_the_one_that_held_for_the_person() {
+    let content = content(LegalBasis::LegitimateInterests, ChoiceMode::OptOut);
+    let record = record(&Facts { mode: ChoiceMode::OptIn, ..facts(&content, "given") });
+    assert_eq!(record["processing"]["choice_mode"], "opt_in");
+    assert_eq!(record["event"][0]["event_type"], "dpv:OptingInToProcess");
+    assert_eq!(record["purposes"][0]["withdrawal_method"]["@type"], "dpv:WithdrawingFromProcess");
+}
+
+#[test]
 fn the_opening_commits_to_the_record() {
     let content = content(LegalBasis::Consent, ChoiceMode::OptIn);
     let facts = facts(&content, "withdrawn");

@@ -84,7 +84,7 @@ impl Room {
         self.worker.get("/me/account").await.assert_status(200).select(".site-nav .count")
     }
 
-    async fn answer(&self, processing: Uuid, reply: Answer, reason: &str) {
+    pub async fn answer(&self, processing: Uuid, reply: Answer, reason: &str) {
         let objection: Uuid = sqlx::query_scalar(
             "select id from consent_decision where processing_id = $1 order by number desc limit 1",
         )
@@ -106,7 +106,7 @@ pub async fn press(actor: &Actor, processing: Uuid, choice: &str) -> Reply {
 }
 
 /// Sends a form with its hidden fields as they stand on the page.
-async fn send(actor: &Actor, page: &Reply, path: &str, more: &[(&str, &str)]) -> Reply {
+pub async fn send(actor: &Actor, page: &Reply, path: &str, more: &[(&str, &str)]) -> Reply {
     let hidden = format!("form[action='{path}'] input[type=hidden]");
     let (names, values) = (page.attributes(&hidden, "name"), page.attributes(&hidden, "value"));
     assert!(!names.is_empty(), "no form to {path} in {}", page.body);
@@ -380,4 +380,19 @@ async fn nothing_of_a_choice_is_logged() {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn an_override_is_named_so_also_where_nothing_allows_it() {
+    let room = Room::new().await;
+    let (id, notice) = room.told_by(&[]).await;
+    room.object(id, &[("reason", REASON)]).await.assert_status(303);
+    retract(&room.app, &notice, "It was wrong.").await;
+    room.app.state.consent.reload().await.unwrap();
+    room.answer(id, Answer::Overridden, "It is needed.").await;
+    for path in ["/me/choices".to_owned(), format!("/me/choices/{id}/object")] {
+        let said = room.worker.get(&path).await.assert_status(200).select(".pick__answer").remove(0);
+        assert!(said.starts_with("HR overrode your objection on"), "{path}: {said}");
+    }
+    assert!(!room.page().await.body.contains("You have contested it once"));
 }

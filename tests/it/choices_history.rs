@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use daylight::clock::Time;
 use daylight::consent::bundle::{Bundle, Confirmation, PolicyKey};
 use daylight::consent::model::Choice;
 use daylight::ledger::proof::policy::Policy;
@@ -26,8 +27,11 @@ async fn ask(room: &Room, agent: &Agent) -> Bundle {
 }
 
 async fn confirm(room: &Room, agent: &Agent, bundle: &Bundle) {
-    let now = room.app.state.clock.now();
-    let confirmation = Confirmation::of(&bundle.reference(), agent.id, now);
+    confirm_at(room, agent, bundle, room.app.state.clock.now()).await;
+}
+
+async fn confirm_at(room: &Room, agent: &Agent, bundle: &Bundle, applied_at: Time) {
+    let confirmation = Confirmation::of(&bundle.reference(), agent.id, applied_at);
     let body = serde_json::to_value(confirmation.sign(&agent.key).unwrap()).unwrap();
     let path = format!("/api/v1/policy/{}/confirmations", agent.id);
     room.app.visitor().post_json(&path, &body, Some(&agent.token)).await.assert_status(201);
@@ -73,6 +77,65 @@ async fn a_decisions_way_is_shown_agent_by_agent() {
     let ways = page.select(".ways li");
     assert!(ways[0].starts_with("Nothing had to change on laptop"), "{ways:?}");
     assert!(ways[1].ends_with("had not asked before you changed it again."), "{ways:?}");
+}
+
+#[tokio::test]
+async fn a_no_is_applied_by_nothing_that_says_yes() {
+    let room = Room::new().await;
+    let id = room.told(OPT_OUT).await;
+    let agent = Agent::of(&room.app, room.worker.id()).await;
+    let clock = &room.app.state.clock;
+    let first = ask(&room, &agent).await;
+    confirm(&room, &agent, &first).await;
+    // A no that is told and not confirmed, a yes that is.
+    for (choice, confirms) in [("no", false), ("yes", true)] {
+        clock.advance(10);
+        room.press(id, choice).await.assert_status(303);
+        clock.advance(1);
+        let bundle = ask(&room, &agent).await;
+        clock.advance(3);
+        if confirms {
+            confirm(&room, &agent, &bundle).await;
+        }
+    }
+    let path = format!("/me/choices/{id}");
+    let ways = async || room.worker.get(&path).await.assert_status(200).select(".ways li");
+    let said = ways().await;
+    assert!(said[0].contains("applied 09:00:28 on laptop"), "{said:?}");
+    assert_eq!(said[1], "laptop was told at 09:00:11; it was changed again before it was applied.");
+    // A no that is changed after ten minutes only: the agent had its time.
+    room.press(id, "no").await.assert_status(303);
+    ask(&room, &agent).await;
+    clock.advance(600);
+    room.press(id, "yes").await.assert_status(303);
+    let bundle = ask(&room, &agent).await;
+    confirm(&room, &agent, &bundle).await;
+    let said = ways().await;
+    assert!(said[1].contains("changed again before it was applied. Overdue"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_way_of_more_than_a_day_names_its_days() {
+    let room = Room::new().await;
+    let id = room.told(OPT_OUT).await;
+    let agent = Agent::of(&room.app, room.worker.id()).await;
+    let clock = &room.app.state.clock;
+    ask(&room, &agent).await;
+    clock.advance(10);
+    room.press(id, "no").await.assert_status(303);
+    clock.advance(86_400);
+    let bundle = ask(&room, &agent).await;
+    let applied_at = clock.now().plus_seconds(5);
+    clock.advance(7_200);
+    confirm_at(&room, &agent, &bundle, applied_at).await;
+    let page = room.worker.get(&format!("/me/choices/{id}")).await.assert_status(200);
+    assert_eq!(
+        page.select(".ways li"),
+        [
+            "You said no at 09:00:10; told 3 Nov 2026, 09:00:10, applied 3 Nov 2026, 09:00:15 on laptop by its own \
+          clock, which the server heard 3 Nov 2026, 11:00:10."
+        ]
+    );
 }
 
 #[tokio::test]

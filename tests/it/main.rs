@@ -9,6 +9,7 @@ mod architecture;
 mod audit;
 mod choices;
 mod choices_history;
+mod choices_integrity;
 mod choosing;
 mod collection;
 mod consent_isolation;

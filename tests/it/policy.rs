@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use daylight::app::AppState;
+use daylight::clock::Time;
 use daylight::consent::bundle::{Bundle, Confirmation, PolicyKey};
 use daylight::consent::model::Choice;
 use daylight::web::Role;
@@ -69,7 +70,11 @@ impl Room {
     }
 
     async fn confirm(&self, bundle: &Bundle, key: &SigningKey) -> Reply {
-        let confirmation = Confirmation::of(&bundle.reference(), self.agent.id, self.app.state.clock.now());
+        self.confirm_at(bundle, key, self.app.state.clock.now()).await
+    }
+
+    async fn confirm_at(&self, bundle: &Bundle, key: &SigningKey, applied_at: Time) -> Reply {
+        let confirmation = Confirmation::of(&bundle.reference(), self.agent.id, applied_at);
         let body = serde_json::to_value(confirmation.sign(key).unwrap()).unwrap();
         let path = format!("/api/v1/policy/{}/confirmations", self.agent.id);
         self.app.visitor().post_json(&path, &body, Some(&self.agent.token)).await
@@ -160,6 +165,27 @@ async fn a_confirmation_counts_for_what_the_agent_was_told() {
         .await
         .assert_status(401);
     assert_eq!(room.app.count("policy_confirmation").await, 1);
+}
+
+#[tokio::test]
+async fn a_confirmation_from_another_age_is_refused() {
+    let room = Room::new().await;
+    let (bundle, _) = room.bundle(&room.agent).await;
+    let made_at = room.app.state.clock.now();
+    room.app.state.clock.advance(1_000);
+    let long_ago: Time = "2001-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+    let far: Time = "2099-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+    for (applied_at, words) in [
+        (long_ago, "before this revision was made"),
+        (made_at.plus_seconds(-301), "before this revision was made"),
+        (made_at.plus_seconds(1_301), "in the future"),
+        (far, "in the future"),
+    ] {
+        let reply = room.confirm_at(&bundle, &room.agent.key, applied_at).await.assert_status(422);
+        assert!(reply.body.contains(words) && reply.body.contains("/applied_at"), "{}", reply.body);
+    }
+    assert_eq!(room.app.count("policy_confirmation").await, 0);
+    room.confirm_at(&bundle, &room.agent.key, made_at.plus_seconds(-300)).await.assert_status(201);
 }
 
 #[tokio::test]

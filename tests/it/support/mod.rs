@@ -85,6 +85,14 @@ impl TestApp {
         TestApp { state, router }
     }
 
+    /// The same server started anew, on the same database and folder.
+    pub fn restarted(&self) -> Self {
+        let old = &self.state;
+        let state =
+            AppState::new((*old.config).clone(), old.db.clone(), old.clock.clone(), old.random.clone());
+        TestApp { router: app::router(state.clone()), state }
+    }
+
     /// An account with these roles; its name is the address's first part, with a capital.
     pub async fn person(&self, email: &str, roles: &[Role]) -> Uuid {
         let local = email.split('@').next().unwrap_or(email);
