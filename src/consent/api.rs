@@ -182,7 +182,7 @@ pub struct ConfirmationResponse {
 
 /// Confirm a policy
 ///
-/// By the agent's clock, which may differ from the server's by 5 minutes: not earlier than the revision was made, and not later than now.
+/// By the agent's clock, which may differ from the server's by 5 minutes: otherwise not earlier than the revision was made, and not later than now.
 #[utoipa::path(post, path = "/api/v1/policy/{agent}/confirmations", tag = "Agents", params(("agent" = Uuid, Path)),
     request_body = Signed<Confirmation>, security(("agent_token" = [])), responses(
     (status = 201, body = ConfirmationResponse),
