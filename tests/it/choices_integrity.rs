@@ -7,6 +7,7 @@ use daylight::web::Role;
 use uuid::Uuid;
 
 use crate::choices::{CONSENT, Room};
+use crate::support::consent::into_the_log;
 
 /// Runs a statement as whoever owns the database would.
 async fn sql(room: &Room, statement: &str) {
@@ -60,7 +61,7 @@ async fn decided() -> (Room, Uuid, Uuid) {
     let page = room.worker.get(&path).await.assert_status(200);
     let contest = format!("/me/choices/{objection}/contest");
     crate::choices::send(&room.worker, &page, &contest, &[("reason", "It isn’t.")]).await.assert_status(303);
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     assert_eq!((alarms(&room, consent).await, alarms(&room, objection).await), ([0, 0], [0, 0]));
     (room, consent, objection)
 }
@@ -148,7 +149,7 @@ async fn rows_that_are_swapped_repeated_or_taken_out_are_seen() {
     // What somebody else decided, given to this person under their own numbers.
     let other = room.app.actor(Role::Worker).await;
     crate::choices::press(&other, consent, "no").await.assert_status(303);
-    room.app.state.ledger.settle().await.unwrap();
+    into_the_log(&room.app).await;
     let theirs = format!("where person_id = '{}'", other.id());
     sql(
         &room,

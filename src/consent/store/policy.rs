@@ -161,30 +161,6 @@ pub async fn list_own_agents(db: &mut PgConnection, person: Uuid, now: Time) -> 
     .await
 }
 
-/// What one agent was told about somebody, and when it said that it obeys.
-pub struct ToldRow {
-    pub agent_id: Uuid,
-    pub revision: i64,
-    pub at: Time,
-    pub allowed: Vec<Uuid>,
-    pub applied_at: Option<Time>,
-}
-
-/// What this person's agents were told since then; by agent and revision.
-pub async fn list_told(db: &mut PgConnection, person: Uuid, since: Time) -> Result<Vec<ToldRow>> {
-    sqlx::query_as!(
-        ToldRow,
-        r#"select p.agent_id, p.revision, p.at, p.allowed, c.applied_at as "applied_at?"
-           from agent_policy p
-           left join policy_confirmation c on c.agent_id = p.agent_id and c.revision = p.revision
-           where p.person_id = $1 and p.at >= $2 order by p.agent_id, p.revision"#,
-        person,
-        since as _,
-    )
-    .fetch_all(db)
-    .await
-}
-
 /// What these agents were ever told; by agent and revision.
 pub async fn list_told_to(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<ToldRow>> {
     sqlx::query_as!(
