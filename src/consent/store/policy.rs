@@ -161,6 +161,15 @@ pub async fn list_own_agents(db: &mut PgConnection, person: Uuid, now: Time) -> 
     .await
 }
 
+/// What one agent was told about somebody, and when it said that it obeys.
+pub struct ToldRow {
+    pub agent_id: Uuid,
+    pub revision: i64,
+    pub at: Time,
+    pub allowed: Vec<Uuid>,
+    pub applied_at: Option<Time>,
+}
+
 /// What these agents were ever told; by agent and revision.
 pub async fn list_told_to(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<ToldRow>> {
     sqlx::query_as!(
