@@ -22,6 +22,7 @@ async fn pictures_for_the_documentation() {
         ("worker-light", WORKER, "/me/collection", WIDE, false),
         ("worker-dark", WORKER, "/me/collection", WIDE, true),
         ("worker-phone", WORKER, "/me/collection", NARROW, false),
+        ("choices", WORKER, "/me/choices", WIDE, false),
         ("category", WORKER, "/me/collection/window.titles", WIDE, false),
         ("register", WORKER, "/register", WIDE, false),
         ("processing", WORKER, &mandatory, WIDE, false),
