@@ -1,6 +1,7 @@
 //! "What is collected about me": one person's daily sums, coverage, findings and declarations, put together
 //! by category. No I/O after [`load`].
 
+mod devices;
 mod findings;
 mod observed;
 mod words;
@@ -114,15 +115,6 @@ struct Builder<'a> {
     first: Day,
     audience: Audience,
     declarations: Vec<Declaration>,
-}
-
-impl Mine {
-    /// Devices that are this person's now, and of which they haven't said so; each once.
-    pub fn unconfirmed(&self) -> impl Iterator<Item = &DeviceRow> {
-        let own = |d: &&DeviceRow| d.to.is_none() && d.confirmed_at.is_none();
-        let mut seen = HashSet::new();
-        self.devices.iter().filter(own).filter(move |d| seen.insert(d.assignment_id))
-    }
 }
 
 impl Builder<'_> {
