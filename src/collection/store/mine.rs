@@ -5,18 +5,6 @@ use uuid::Uuid;
 
 use crate::clock::{Day, Time};
 
-/// The person's audience, as declarations need it.
-pub struct PersonRow {
-    pub department_id: Option<Uuid>,
-    pub jurisdiction: String,
-}
-
-pub async fn find_person(db: &mut PgConnection, person_id: Uuid) -> Result<PersonRow> {
-    sqlx::query_as!(PersonRow, "select department_id, jurisdiction from person where id = $1", person_id)
-        .fetch_one(db)
-        .await
-}
-
 pub struct DailyRow {
     pub day: Day,
     pub category: String,
