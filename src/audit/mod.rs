@@ -75,6 +75,12 @@ pub fn words(action: &str) -> &'static str {
         "device.assigned" => "A device was assigned to you",
         "device.released" => "A device was taken off your name",
         "device.denied" => "Somebody to whom you had assigned a device said that it isn’t theirs",
+        "device.has_agent" => "A device was assigned to you from which an agent reports already",
+        "device.is_prepared" => {
+            "A device was assigned to you for which a secret waits that lets another agent report from it"
+        }
+        "agent.enrolled" => "An agent began to report from your device",
+        "agent.denied" => "Somebody said that an agent on their device isn’t right, and it was revoked",
         "agent.prepared" => "A secret was made that lets another agent report from your device",
         "agent.revoked" => "An agent on your device was revoked",
         "acknowledgement.exported" => {

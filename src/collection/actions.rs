@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::report::{Source, key_id};
-use super::store::{fleet, intake};
+use super::store::{claims, fleet, intake};
 use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, OnConstraint, Result};
@@ -78,6 +78,10 @@ pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &
         StatusCode::UNAUTHORIZED,
         "This enrolment secret is unknown, used already, or out of date.".into(),
     ))?;
+    // The time is taken under the lock: an agent that a person couldn't see when they said "this is my computer"
+    // must be younger than what they said.
+    claims::lock_device(&mut tx, device_id).await?;
+    let now = state.clock.now();
     let (agent_id, token) = (state.random.uuid(now), state.random.token());
     fleet::insert_agent(
         &mut tx,
@@ -90,6 +94,9 @@ pub async fn enrol(state: &AppState, secret: &str, public_key: &str, software: &
     )
     .await
     .on_constraint("agent_key_once", || Error::conflict("This key belongs to an agent already."))?;
+    if let Some(holder) = fleet::find_holder(&mut tx, device_id, now).await? {
+        record(&mut tx, state, None, "agent.enrolled", holder, agent_id).await?;
+    }
     tx.commit().await?;
     Ok(Enrolled { agent_id, device_id, kid: key_id(key.as_bytes()), token })
 }
@@ -119,8 +126,9 @@ pub async fn assign(
     device_id: Uuid,
     person_id: Uuid,
 ) -> Result<Uuid> {
-    let now = state.clock.now();
     let mut tx = state.db.begin().await?;
+    claims::lock_device(&mut tx, device_id).await.map_err(|_| Error::NotFound)?;
+    let now = state.clock.now();
     let person = identity::find_person(&mut tx, person_id).await?;
     if person.is_none_or(|p| p.deactivated_at.is_some()) {
         return Err(Error::invalid("person", "Choose somebody who is active."));
@@ -136,6 +144,13 @@ pub async fn assign(
             Error::conflict("This device was assigned a moment ago. Reload the page to see to whom.")
         })?;
     record(&mut tx, state, viewer, "device.assigned", person_id, device_id).await?;
+    // What reports from it already, or may soon, was nobody's to be told of until now.
+    for agent in claims::list_agents_on(&mut tx, device_id).await? {
+        record(&mut tx, state, viewer, "device.has_agent", person_id, agent).await?;
+    }
+    if claims::is_prepared(&mut tx, device_id, now).await? {
+        record(&mut tx, state, viewer, "device.is_prepared", person_id, device_id).await?;
+    }
     tx.commit().await?;
     Ok(assignment)
 }

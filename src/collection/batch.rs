@@ -19,13 +19,18 @@ use super::report::{Item, ParsedReport, Window};
 use super::store::intake::{self as store, CoverageColumns, DailyColumns, DayColumns, ReportColumns};
 use crate::clock::{Day, Random, Time};
 use crate::error::Result;
+use crate::identity::Moves;
 use crate::register::{Category, Declaration};
+
+/// What an EXCEEDS is about where no notice in force told of it.
+const NOT_TOLD: &str = "notice";
 
 /// Whom a report is about.
 pub(super) struct Person {
     pub id: Uuid,
     pub zone: TimeZone,
-    pub audience: Audience,
+    /// Where they were when, which is what a report is compared with.
+    pub audience: Moves<Audience>,
     /// What this person said no to, when.
     pub refusals: Refusals,
 }
@@ -61,7 +66,7 @@ pub(super) struct Batch<'a> {
     coverage: BTreeMap<(Uuid, Day, Uuid, &'static str), i64>,
     counts: Counts,
     findings: Findings,
-    audiences: BTreeMap<Uuid, Audience>,
+    audiences: BTreeMap<Uuid, Moves<Audience>>,
 }
 
 impl<'a> Batch<'a> {
@@ -157,22 +162,26 @@ impl<'a> Batch<'a> {
         // At both ends: what was declared when it began may not have been any more when it ended.
         let Some(seen) = model::Seen::of(item) else { return };
         for at in [at, last] {
-            for (kind, what) in model::assess(seen, at, &person.audience, self.known.declarations) {
+            for (kind, what) in model::assess(seen, at, person.audience.at(at), self.known.declarations) {
                 let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
                 self.findings.add(kind, about, what, at);
             }
         }
     }
 
-    /// R3 and R4: what became of it after a no. An item counts once for each kind, whichever of its moments tells.
+    /// R3 and R4: what became of it after a no, and what was taken while no notice told of it. An item counts once for each kind, whichever of its moments tells.
     fn judge(&mut self, item: &Item, agent: Uuid, window: Window, person: &Person, received_at: Time) {
         let handled = Handled::of(item);
         let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
         let mut counted = Vec::new();
         for at in refusal::moments(item, window.start, received_at) {
-            let found =
-                refusal::judge(handled, at, &person.audience, self.known.declarations, &person.refusals);
+            let there = person.audience.at(at);
+            let found = refusal::judge(handled, at, there, self.known.declarations, &person.refusals);
             for (kind, since) in found {
+                if kind == FindingKind::Exceeds {
+                    self.findings.add(kind, about, NOT_TOLD.into(), at);
+                    continue;
+                }
                 let day = at.day(&person.zone);
                 let records = (!counted.contains(&kind)).then_some(handled);
                 counted.push(kind);
@@ -243,7 +252,8 @@ impl<'a> Batch<'a> {
         let (Some(first), Some(last)) = (sum.first_observed, sum.last_observed) else { return };
         let Some(category) = Category::parse(&sum.category) else { return };
         let Some(audience) = self.audiences.get(&sum.person_id) else { return };
-        let bound = model::daily_bound(category, &sum.program, first, audience, self.known.declarations);
+        let there = audience.at(first);
+        let bound = model::daily_bound(category, &sum.program, first, there, self.known.declarations);
         if let Some(bound) = bound.filter(|b| sum.collected > i64::try_from(*b).unwrap_or(i64::MAX)) {
             let what = format!("amount:{bound}");
             let about =

@@ -24,7 +24,7 @@ use super::report::{MAX_SKEW_SECONDS, ParsedReport, Window};
 use super::store::{commitments, intake as store};
 use crate::clock::{Clock, Day, Random, Time};
 use crate::error::{Error, Result};
-use crate::{app, ledger, register};
+use crate::{app, identity, ledger, register};
 
 /// Reports that one transaction takes at most.
 const BATCH: usize = 256;
@@ -222,13 +222,17 @@ impl Writer {
         let mut people = People::default();
         let rows = store::list_assignments(db, &devices.into_iter().collect::<Vec<_>>()).await?;
         let ids: BTreeSet<Uuid> = rows.iter().map(|row| row.person_id).collect();
-        let refusals = Refusals::by_person(app::refusals(db, &ids.into_iter().collect::<Vec<_>>()).await?);
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let refusals = Refusals::by_person(app::refusals(db, &ids).await?);
+        let audiences = identity::list_moves(db, &ids, Audience::new).await?;
         for row in rows {
             let zone = row.time_zone.and_then(|z| TimeZone::get(&z).ok());
+            // Everybody has been somewhere since their account was made.
+            let audience = audiences.get(&row.person_id).ok_or(Error::NotFound)?.clone();
             let person = Person {
                 id: row.person_id,
                 zone: zone.unwrap_or_else(|| self.time_zone.clone()),
-                audience: Audience { department: row.department_id, jurisdiction: row.jurisdiction },
+                audience,
                 refusals: refusals.get(&row.person_id).cloned().unwrap_or_default(),
             };
             people.0.entry(row.device_id).or_default().push((row.from, row.to, person));

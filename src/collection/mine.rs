@@ -1,6 +1,7 @@
 //! "What is collected about me": one person's daily sums, coverage, findings and declarations, put together
 //! by category. No I/O after [`load`].
 
+mod devices;
 mod findings;
 mod observed;
 mod words;
@@ -17,7 +18,8 @@ use super::model::{
 use super::report::program;
 use super::store::mine::{self as store, CoverageRow, DailyRow, DeviceRow};
 use crate::clock::{Day, Time};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::identity::{self, Moves};
 use crate::register::{self, Category, Declaration, Granularity, Purpose};
 
 pub use findings::{FindingView, Stopped};
@@ -97,8 +99,8 @@ pub struct Cell {
 pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &TimeZone) -> Result<Mine> {
     let today = now.day(zone);
     let first = today.plus_days(1 - PICTURED_DAYS);
-    let person = store::find_person(db, person_id).await?;
-    let audience = Audience { department: person.department_id, jurisdiction: person.jurisdiction };
+    let mut audiences = identity::list_moves(db, &[person_id], Audience::new).await?;
+    let audience = audiences.remove(&person_id).ok_or(Error::NotFound)?;
     let daily = store::list_daily(db, person_id, first, None).await?;
     let coverage = store::list_coverage(db, person_id, first).await?;
     let findings = findings::load(db, person_id, first).await?;
@@ -112,17 +114,8 @@ struct Builder<'a> {
     now: Time,
     zone: &'a TimeZone,
     first: Day,
-    audience: Audience,
+    audience: Moves<Audience>,
     declarations: Vec<Declaration>,
-}
-
-impl Mine {
-    /// Devices that are this person's now, and of which they haven't said so; each once.
-    pub fn unconfirmed(&self) -> impl Iterator<Item = &DeviceRow> {
-        let own = |d: &&DeviceRow| d.to.is_none() && d.confirmed_at.is_none();
-        let mut seen = HashSet::new();
-        self.devices.iter().filter(own).filter(move |d| seen.insert(d.assignment_id))
-    }
 }
 
 impl Builder<'_> {
@@ -182,6 +175,9 @@ impl Builder<'_> {
         }
         let mut bad_days = self.bad_days(category, &rows);
         bad_days.extend(findings.iter().filter(|f| f.kind.is_violation()).filter_map(|f| f.day));
+        // That no notice told of it isn't among what is compared anew: of such a finding both ends are known.
+        let beyond = findings.iter().filter(|f| f.kind == FindingKind::Exceeds);
+        bad_days.extend(beyond.flat_map(|f| [f.first_at.day(self.zone), f.last_at.day(self.zone)]));
         let seen_days: HashSet<Day> =
             rows.iter().filter(|r| r.collected + r.forwarded + r.dropped > 0).map(|r| r.day).collect();
         let cells: Vec<Cell> = days
@@ -204,11 +200,12 @@ impl Builder<'_> {
             _ => recent,
         };
         let number = |watch: &[Watch]| settled.iter().filter(|c| watch.contains(&c.watch)).count() as i64;
+        let audience = self.audience.at(self.now);
         let declared: Vec<Declaration> = self
             .declarations
             .iter()
             .filter(|d| d.content.category == category && d.in_force_at(self.now))
-            .filter(|d| d.applies_to(self.audience.department, &self.audience.jurisdiction))
+            .filter(|d| d.applies_to(audience.department, &audience.jurisdiction))
             .cloned()
             .collect();
         let pictured = |f: &&FindingView| f.last_at.day(self.zone) >= self.first;
@@ -278,7 +275,7 @@ impl Builder<'_> {
             let times = [row.first_observed, row.last_observed].into_iter().flatten();
             let is_bad = row.collected + row.forwarded > 0
                 && times.into_iter().any(|at| {
-                    let found = model::assess(seen, at, &self.audience, &self.declarations);
+                    let found = model::assess(seen, at, self.audience.at(at), &self.declarations);
                     found.iter().any(|(kind, _)| *kind != FindingKind::UndeclaredAgent)
                 });
             if is_bad {
@@ -287,7 +284,8 @@ impl Builder<'_> {
         }
         for ((day, program), (sum, first)) in sums {
             let Some(first) = first else { continue };
-            let bound = model::daily_bound(category, program, first, &self.audience, &self.declarations);
+            let bound =
+                model::daily_bound(category, program, first, self.audience.at(first), &self.declarations);
             if bound.is_some_and(|b| sum > i64::try_from(b).unwrap_or(i64::MAX)) {
                 bad.insert(day);
             }

@@ -52,6 +52,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/me/report-commitments", WORKER, commitment::openings)
         .post("/me/devices/{assignment}/confirm", WORKER, devices::confirm)
         .post("/me/devices/{assignment}/deny", WORKER, devices::deny)
+        .post("/me/devices/{assignment}/agents/{agent}/deny", WORKER, devices::deny_agent)
         .get("/findings", READERS, findings::list)
         .post("/findings/answer", PUBLISHER, findings::answer)
         .get("/organisation", OTHERS, organisation::show)

@@ -13,7 +13,7 @@ use crate::register::{Category, Declaration, Frequency, Granularity, ProcessingC
 
 pub use crate::web::bands::{PeopleBand, SMALLEST_GROUP, SMALLEST_WHOLE};
 pub use finding::FindingKind;
-pub use refusal::{GRACE_SECONDS, Refusal};
+pub use refusal::{Cause, GRACE_SECONDS, Refusal};
 pub use status::{Evidence, Status, status};
 
 /// Days that the worker's page pictures, and days whose coverage its status rests on.
@@ -28,6 +28,12 @@ pub const GAP_TOLERANCE: i64 = 15 * 60;
 pub struct Audience {
     pub department: Option<uuid::Uuid>,
     pub jurisdiction: String,
+}
+
+impl Audience {
+    pub fn new(department: Option<uuid::Uuid>, jurisdiction: String) -> Self {
+        Audience { department, jurisdiction }
+    }
 }
 
 /// What was observed, as far as declarations speak of it: a reported item or a day's sum.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::bundle::{Bundle, BundleSchema, PolicyKey, Rule, VALID_SECONDS};
-use super::model::{GRACE_SECONDS, Why, decide};
+use super::model::{GRACE_SECONDS, Why, decide, may_object};
 use super::rules::Rules;
 use super::snapshot::People;
 use super::store::policy::{self as store, AgentRow, NewPolicy, TellingRow};
@@ -99,8 +99,10 @@ fn rules(rules: &Rules, people: &People, agent: &AgentRow, now: Time) -> Vec<Rul
             let optional = rule.mode(audience) != ChoiceMode::Mandatory;
             let why = match (agent.is_confirmed, optional) {
                 (true, _) => people.ask(rule, person, now),
-                // Until its person has said that the device is theirs, it learns nothing of their choices.
+                // Until its person has said that the device is theirs, it learns nothing of their choices: what an
+                // objection could deny is denied to all alike, and an agent that obeys collects nothing against one.
                 (false, true) => Why::Stale,
+                (false, false) if may_object(rule.content()) => Why::Stale,
                 (false, false) => decide(rule.question(audience, &rule.told(audience, now)), None, now),
             };
             Rule {

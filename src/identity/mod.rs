@@ -19,10 +19,10 @@ mod store;
 pub use actions::{
     NewPerson, add_person, first_run_link, issue_sign_in_link, mark_installation, set_known_password,
 };
-pub use model::{JURISDICTIONS, TIME_ZONES, normalise_email, token_hash};
+pub use model::{JURISDICTIONS, Moves, TIME_ZONES, normalise_email, token_hash};
 pub use passwords::{Passwords, Place};
 pub use sessions::load_viewer;
-pub use store::{PersonSummary, active_people, find_person, list_departments};
+pub use store::{PersonSummary, active_people, find_person, list_departments, list_moves};
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;

@@ -1,5 +1,6 @@
 //! Rules about people, passwords and the roll; no I/O.
 
+mod moves;
 mod plan;
 mod roll;
 
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::web::Role;
 
+pub use moves::Moves;
 pub use plan::{OnFile, RollPlan};
 pub use roll::{RollError, RollRow, read_roll};
 

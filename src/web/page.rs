@@ -106,6 +106,7 @@ const DONE: &[(&str, &str)] = &[
         "device-confirmed",
         "On record: this is your computer. Its programs are told of your choices from now on.",
     ),
+    ("agent-denied", "Revoked. From now on nothing that this program reports is taken."),
     ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
     ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
     ("system-approved", "It may ask from now on. Everybody finds that in their access log."),

@@ -97,6 +97,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/me/choices/{processing}", "w"),
     ("POST", "/me/choices/{processing}/contest", "w"),
     ("POST", "/me/choices/{processing}/object", "w"),
+    ("POST", "/me/devices/{assignment}/agents/{agent}/deny", "w"),
     ("POST", "/me/devices/{assignment}/confirm", "w"),
     ("POST", "/me/devices/{assignment}/deny", "w"),
     ("POST", "/me/sessions/{id}/end", "s"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::support::agent::{Agent, item};
 use crate::support::consent::{OPT_IN, OPT_OUT, choose, declare, tell, tell_again};
-use crate::support::{Actor, TestApp};
+use crate::support::{Actor, TestApp, notice};
 
 struct Room {
     app: TestApp,
@@ -125,4 +125,87 @@ async fn what_was_taken_and_dropped_is_said_to_have_been_taken() {
     assert_eq!(room.app.count("finding where kind = 'HONOURED_AT_GATEWAY'").await, 1);
     let page = room.worker.get("/me/collection").await.assert_status(200);
     assert!(page.select("main").concat().contains("never passed on"));
+}
+
+#[tokio::test]
+async fn taking_the_notice_back_doesnt_take_a_no_back() {
+    let room = Room::new().await;
+    let id = room.declare(OPT_OUT).await;
+    let told = tell(&room.app, room.publisher.id(), &[id]).await;
+    room.at(1);
+    choose(&room.app, &room.worker, id, Choice::No).await.unwrap();
+    room.at(2);
+    notice::retract(&room.app, &told, "A mistake").await;
+    room.report(0, None, (5, 10), json!([item("app.usage", "metadata", 7, (5, 10))])).await;
+    assert_eq!(room.violations().await, 1);
+    assert_eq!(room.app.count("finding where about = 'notice'").await, 0, "the no is the worse of the two");
+}
+
+#[tokio::test]
+async fn what_is_collected_when_no_notice_tells_of_it_any_more_is_found() {
+    let room = Room::new().await;
+    let id = room.declare(OPT_OUT).await;
+    let programs = |minutes| json!([item("app.usage", "metadata", 3, minutes)]);
+    let first = room.report(0, None, (0, 2), programs((0, 2))).await;
+    let told = tell(&room.app, room.publisher.id(), &[id]).await;
+    let second = room.report(1, Some(&first), (2, 5), programs((3, 5))).await;
+    notice::retract(&room.app, &told, "A mistake").await;
+    let third = room.report(2, Some(&second), (5, 6), programs((5, 6))).await;
+    assert_eq!(room.app.count("finding").await, 0, "before any notice, under it, and within the grace");
+    room.report(3, Some(&third), (6, 12), programs((8, 12))).await;
+    assert_eq!(room.app.count("finding where kind = 'EXCEEDS' and about = 'notice'").await, 1);
+    assert_eq!(room.app.count("finding").await, 1);
+    let page = room.worker.get("/me/collection").await.assert_status(200);
+    let words = "Collected although no notice in force told you of it";
+    assert!(page.select("main").concat().contains(words), "{}", page.select("main").concat());
+    assert_eq!(page.select(".heat-bad").len(), 1, "its day is red");
+    let hr = room.publisher.get("/findings").await.assert_status(200);
+    assert!(hr.body.contains("no notice in force told of it any more"), "{}", hr.body);
+}
+
+#[tokio::test]
+async fn a_move_clears_nothing_that_came_before_it() {
+    let room = Room::new().await;
+    let id = room.declare(OPT_OUT).await;
+    tell(&room.app, room.publisher.id(), &[id]).await;
+    choose(&room.app, &room.worker, id, Choice::No).await.unwrap();
+    room.at(20);
+    let admin = room.app.actor(Role::Administrator).await;
+    let fields =
+        [("name", "Ada"), ("email", "moved@example.com"), ("jurisdiction", "US-NY"), ("roles", "worker")];
+    admin.post(&format!("/people/{}", room.worker.id()), &fields).await.assert_status(303);
+    assert_eq!(
+        room.app.count("person_audience where since = '2026-11-02T09:20Z' and jurisdiction = 'US-NY'").await,
+        1
+    );
+    // Observed where a no stood, reported when its author was elsewhere.
+    let before = json!([item("app.usage", "metadata", 3, (5, 10))]);
+    let first = room.report(0, None, (5, 10), before).await;
+    assert_eq!(room.violations().await, 1);
+    assert_eq!(room.app.count("finding where kind = 'UNDECLARED'").await, 0);
+    // Nothing is declared where they are now.
+    let after = json!([item("app.usage", "metadata", 3, (25, 30))]);
+    room.report(1, Some(&first), (25, 30), after).await;
+    assert_eq!(room.violations().await, 1);
+    assert_eq!(room.app.count("finding where kind = 'UNDECLARED'").await, 1);
+}
+
+#[tokio::test]
+async fn where_somebody_was_is_never_rewritten() {
+    let room = Room::new().await;
+    for sql in [
+        "update person_audience set since = since - interval '1 day'",
+        "delete from person_audience",
+        "truncate person_audience",
+    ] {
+        assert!(sqlx::query(sql).execute(&room.app.state.db).await.is_err(), "{sql}");
+    }
+    // A change by hand is kept, too, and one of something else isn't.
+    let before = room.app.count("person_audience").await;
+    for sql in
+        ["update person set name = 'X'", "update person set jurisdiction = 'DE' where jurisdiction = 'EU'"]
+    {
+        sqlx::query(sql).execute(&room.app.state.db).await.unwrap();
+    }
+    assert_eq!(room.app.count("person_audience").await, 2 * before);
 }

@@ -132,6 +132,30 @@ async fn an_agent_on_a_device_that_nobody_called_theirs_learns_nothing() {
 }
 
 #[tokio::test]
+async fn what_may_be_objected_to_is_denied_on_a_device_that_nobody_called_theirs() {
+    let room = Room::new().await;
+    let publisher = room.app.actor(Role::Publisher).await;
+    let changes: Vec<_> = MANDATORY.iter().filter(|(name, _)| *name != "legal_basis").copied().collect();
+    let changes =
+        [&changes[..], &[("legal_basis", "eu-gdpr:A6-1-f"), ("category", "device.inventory")]].concat();
+    let objectable = declare(&room.app, &publisher, &changes).await;
+    tell(&room.app, publisher.id(), &[objectable]).await;
+    room.app.state.consent.reload().await.unwrap();
+    let strange = Agent::enrol(&room.app, "somebody's, they say").await;
+    daylight::collection::assign(&room.app.state, None, strange.device_id, room.worker.id()).await.unwrap();
+    let (before, _) = room.bundle(&strange).await;
+    assert!(!collects(&before, objectable) && collects(&before, room.mandatory));
+    let (own, _) = room.bundle(&room.agent).await;
+    assert!(collects(&own, objectable), "on their own device it is on until they object");
+    let object = Choice::Object { reason: "My work needs none of it.", named: false };
+    choose(&room.app, &room.worker, objectable, object).await.unwrap();
+    let (after, _) = room.bundle(&strange).await;
+    assert_eq!((after.revision, after.content_hash()), (before.revision, before.content_hash()));
+    let (own, _) = room.bundle(&room.agent).await;
+    assert!(!collects(&own, objectable));
+}
+
+#[tokio::test]
 async fn a_policy_is_its_own_agents_alone() {
     let room = Room::new().await;
     let other = Agent::enrol(&room.app, "another").await;

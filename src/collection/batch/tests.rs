@@ -1,5 +1,5 @@
 use super::*;
-use crate::collection::model::{GRACE_SECONDS, Refusal};
+use crate::collection::model::{Cause, GRACE_SECONDS, Refusal};
 use crate::register::{ProcessingContent, Purpose, State};
 use serde_json::json;
 
@@ -43,11 +43,11 @@ impl Case {
         };
         let person_id = Uuid::from_u128(2);
         let from = at("2026-11-02T10:00:00Z");
-        let no = Refusal { person_id, processing_id, from, to: None };
+        let no = Refusal { person_id, processing_id, cause: Cause::Choice, from, to: None };
         let person = Person {
             id: person_id,
             zone: TimeZone::UTC,
-            audience: Audience { department: None, jurisdiction: "EU".into() },
+            audience: Moves::none(Audience { department: None, jurisdiction: "EU".into() }),
             refusals: Refusals::by_person(vec![no]).remove(&person_id).unwrap(),
         };
         let random = Random::seeded(1);

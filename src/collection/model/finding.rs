@@ -98,7 +98,8 @@ impl FindingKind {
             }
             FindingKind::Undeclared => "Agents reported it, and nothing declared at that time covered it.",
             FindingKind::Exceeds => {
-                "In more detail, more often, for another purpose or to another place than declared."
+                "In more detail, more often, for another purpose or to another place than declared, or although no \
+                 notice in force told of it any more."
             }
             FindingKind::Unrecognised => "Something was collected that the agent could not name.",
             FindingKind::UndeclaredAgent => "A program records, and no declaration names it.",
@@ -154,6 +155,7 @@ impl FindingKind {
             (FindingKind::Exceeds, "consent") => {
                 "Collected although it is off until you say yes, and nobody could say yes here yet".into()
             }
+            (FindingKind::Exceeds, "notice") => "Collected although no notice in force told you of it".into(),
             (FindingKind::Exceeds, "amount") => {
                 format!("Collected more often than declared: over {value} a day")
             }

@@ -15,21 +15,34 @@ use crate::register::{Category, Declaration, Purpose};
 /// Seconds that agents have to learn of a no and to stop. Shown wherever somebody is accused.
 pub const GRACE_SECONDS: i64 = 90;
 
+/// Why a processing was denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The person's own choice, or want of one.
+    Choice,
+    /// The notice that had told of it was in force no more.
+    NotTold,
+}
+
 /// A period `[from, to)` in which a person's own choice denies a processing: refused, withdrawn, an objection that is
-/// open or upheld, or an opt-in that was never given, has expired or wasn't carried over.
+/// open or upheld, or an opt-in that was never given, has expired or wasn't carried over. Or one in which nobody was told of it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     pub person_id: Uuid,
     pub processing_id: Uuid,
+    pub cause: Cause,
     pub from: Time,
     /// `None` while it lasts.
     pub to: Option<Time>,
 }
 
-/// One person's refusals by processing. What follows without a break is one: a refusal that is followed by an
+/// `[from, to)` each, in order.
+type Periods = Vec<(Time, Option<Time>)>;
+
+/// One person's refusals by processing and cause. What follows without a break is one: a refusal that is followed by an
 /// objection gives no second grace.
 #[derive(Debug, Clone, Default)]
-pub struct Refusals(HashMap<Uuid, Vec<(Time, Option<Time>)>>);
+pub struct Refusals(HashMap<(Uuid, Cause), Periods>);
 
 impl Refusals {
     pub fn by_person(mut all: Vec<Refusal>) -> HashMap<Uuid, Self> {
@@ -37,7 +50,7 @@ impl Refusals {
         let mut people: HashMap<Uuid, Self> = HashMap::new();
         for refusal in all {
             let periods = &mut people.entry(refusal.person_id).or_default().0;
-            let list = periods.entry(refusal.processing_id).or_default();
+            let list = periods.entry((refusal.processing_id, refusal.cause)).or_default();
             match list.last_mut() {
                 Some((_, to)) if to.is_none_or(|to| refusal.from <= to) => {
                     *to = to.zip(refusal.to).map(|(a, b)| a.max(b));
@@ -48,11 +61,14 @@ impl Refusals {
         people
     }
 
-    /// Since when this processing had been refused at that moment; `None` when it wasn't.
-    fn since(&self, processing: Uuid, at: Time) -> Option<Time> {
-        let periods = self.0.get(&processing)?;
+    /// Why and since when this processing had been denied at that moment; `None` when it wasn't.
+    fn since(&self, processing: Uuid, at: Time) -> Option<(Cause, Time)> {
         let holds = |from: Time, to: Option<Time>| from <= at && to.is_none_or(|to| at < to);
-        periods.iter().find(|(from, to)| holds(*from, *to)).map(|(from, _)| *from)
+        let of = |cause| {
+            let periods = self.0.get(&(processing, cause))?;
+            periods.iter().find(|(from, to)| holds(*from, *to)).map(|(from, _)| (cause, *from))
+        };
+        of(Cause::Choice).or_else(|| of(Cause::NotTold))
     }
 }
 
@@ -91,6 +107,7 @@ pub fn moments(item: &Item, window_start: Time, received_at: Time) -> impl Itera
 }
 
 /// Judges records observed at that moment: the kinds that are found, with the time since when the person had said no.
+/// `Exceeds` where it was denied because no notice told of it any more.
 pub fn judge(
     handled: Handled<'_>,
     at: Time,
@@ -98,8 +115,15 @@ pub fn judge(
     declarations: &[Declaration],
     refusals: &Refusals,
 ) -> Vec<(FindingKind, Time)> {
-    let Some(since) = refused_since(handled, at, audience, declarations, refusals) else { return Vec::new() };
+    let Some((cause, since)) = refused_since(handled, at, audience, declarations, refusals) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
+    if cause == Cause::NotTold {
+        let was_taken = handled.forwarded > 0 || handled.collected > handled.dropped;
+        let is_late = at > since.plus_seconds(GRACE_SECONDS);
+        return if is_late && was_taken { vec![(FindingKind::Exceeds, since)] } else { found };
+    }
     if at > since.plus_seconds(GRACE_SECONDS) {
         if handled.forwarded > 0 {
             found.push((FindingKind::OptOutViolation, since));
@@ -114,15 +138,15 @@ pub fn judge(
     found
 }
 
-/// Since when *every* declaration that covers these records had been refused; `None` when one of them wasn't, or when
-/// none covers them, which is another finding.
+/// Since when *every* declaration that covers these records had been denied; `None` when one of them wasn't, or when
+/// none covers them, which is another finding. It is the person's no when all of them were denied by it.
 fn refused_since(
     handled: Handled<'_>,
     at: Time,
     audience: &Audience,
     declarations: &[Declaration],
     refusals: &Refusals,
-) -> Option<Time> {
+) -> Option<(Cause, Time)> {
     let covers = |d: &&Declaration| {
         d.content.category == handled.category
             && d.content.source.matches(handled.program)
@@ -133,11 +157,12 @@ fn refused_since(
     // A purpose that nobody declared turns no no into a yes: all of the category's count then.
     let stated = |d: &&&Declaration| handled.purpose == Some(d.content.purpose);
     let any_stated = covering.iter().any(|d| stated(&d));
-    let mut since = None;
+    let mut denied: Option<(Cause, Time)> = None;
     for declaration in covering.iter().filter(|d| !any_stated || stated(d)) {
-        since = since.max(Some(refusals.since(declaration.processing_id, at)?));
+        let (cause, since) = refusals.since(declaration.processing_id, at)?;
+        denied = Some(denied.map_or((cause, since), |(c, s)| (c.max(cause), s.max(since))));
     }
-    since
+    denied
 }
 
 #[cfg(test)]

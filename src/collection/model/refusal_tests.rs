@@ -35,9 +35,14 @@ fn refused(processing: u128, from: i64, to: Option<i64>) -> Refusal {
     Refusal {
         person_id: person(),
         processing_id: Uuid::from_u128(processing),
+        cause: Cause::Choice,
         from: at(from),
         to: to.map(at),
     }
+}
+
+fn untold(processing: u128, from: i64, to: Option<i64>) -> Refusal {
+    Refusal { cause: Cause::NotTold, ..refused(processing, from, to) }
 }
 
 fn handled(collected: u32, dropped: u32, forwarded: u32, purpose: Option<usize>) -> Handled<'static> {
@@ -122,6 +127,22 @@ fn a_no_that_goes_on_gives_no_second_grace() {
     assert!(kinds(handled(1, 0, 0, None), 2010, &declarations, &again).is_empty());
     let others = Refusal { person_id: Uuid::from_u128(9), ..refused(1, 0, None) };
     assert!(kinds(handled(1, 0, 0, None), 2010, &declarations, &[others]).is_empty(), "somebody else's no");
+}
+
+#[test]
+fn what_is_taken_when_no_notice_tells_of_it_any_more_is_found() {
+    let declarations = [declared(1, 0, 0, None), declared(2, 1, 0, None)];
+    let both = [untold(1, 1000, None), untold(2, 1000, Some(3000))];
+    let when = |records, when, denied: &[Refusal]| kinds(records, when, &declarations, denied);
+    assert_eq!(when(handled(3, 0, 0, None), 1091, &both), [FindingKind::Exceeds]);
+    assert_eq!(when(handled(0, 0, 3, None), 1091, &both), [FindingKind::Exceeds]);
+    assert!(when(handled(3, 0, 0, None), 1090, &both).is_empty(), "the grace");
+    assert!(when(handled(3, 3, 0, None), 1091, &both).is_empty(), "dropped on the way");
+    assert!(when(handled(3, 0, 0, None), 3000, &both).is_empty(), "one of them is told of again");
+    // The person's no is the worse of the two, but only where nothing else was asked of.
+    let no = [untold(1, 1000, None), refused(1, 1200, None), refused(2, 900, None)];
+    assert_eq!(when(handled(3, 0, 0, None), 1150, &no), [FindingKind::Exceeds]);
+    assert_eq!(when(handled(3, 0, 0, None), 1291, &no), [FindingKind::CollectedAfterOptOut]);
 }
 
 #[test]

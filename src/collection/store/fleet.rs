@@ -176,46 +176,6 @@ pub async fn insert_assignment(
     Ok(())
 }
 
-/// The person says that a device is theirs, if it still is on their name; answers whether it is. Saying it again
-/// changes nothing.
-pub async fn confirm_assignment(db: &mut PgConnection, id: Uuid, person_id: Uuid, now: Time) -> Result<bool> {
-    let done = sqlx::query!(
-        "update device_assignment set confirmed_at = coalesce(confirmed_at, $3)
-         where id = $1 and person_id = $2 and upper_inf(period)",
-        id,
-        person_id,
-        now as _,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-pub struct Denied {
-    pub device_id: Uuid,
-    pub assigned_by: Option<Uuid>,
-}
-
-/// The person says that a device isn't theirs: it is nobody's from now on. `None` when it isn't on their name.
-pub async fn deny_assignment(
-    db: &mut PgConnection,
-    id: Uuid,
-    person_id: Uuid,
-    now: Time,
-) -> Result<Option<Denied>> {
-    sqlx::query_as!(
-        Denied,
-        "update device_assignment set period = tstzrange(lower(period), $3), denied_at = $3
-         where id = $1 and person_id = $2 and upper_inf(period) and lower(period) < $3
-         returning device_id, assigned_by",
-        id,
-        person_id,
-        now as _,
-    )
-    .fetch_optional(db)
-    .await
-}
-
 pub async fn find_active_person(db: &mut PgConnection, email: &str) -> Result<Option<Uuid>> {
     sqlx::query_scalar!("select id from person where email = $1 and deactivated_at is null", email)
         .fetch_optional(db)

@@ -163,17 +163,15 @@ pub struct AssignmentRow {
     pub person_id: Uuid,
     pub from: Time,
     pub to: Option<Time>,
-    pub department_id: Option<Uuid>,
-    pub jurisdiction: String,
     pub time_zone: Option<String>,
 }
 
-/// Whose these devices are and were, with what audiences and days need of the person.
+/// Whose these devices are and were, with what days need of the person.
 pub async fn list_assignments(db: &mut PgConnection, devices: &[Uuid]) -> Result<Vec<AssignmentRow>> {
     sqlx::query_as!(
         AssignmentRow,
         r#"select a.device_id, a.person_id, lower(a.period) as "from!", upper(a.period) as "to",
-                  p.department_id, p.jurisdiction, p.time_zone
+                  p.time_zone
            from device_assignment a join person p on p.id = a.person_id where a.device_id = any($1)"#,
         devices,
     )

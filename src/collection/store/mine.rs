@@ -5,18 +5,6 @@ use uuid::Uuid;
 
 use crate::clock::{Day, Time};
 
-/// The person's audience, as declarations need it.
-pub struct PersonRow {
-    pub department_id: Option<Uuid>,
-    pub jurisdiction: String,
-}
-
-pub async fn find_person(db: &mut PgConnection, person_id: Uuid) -> Result<PersonRow> {
-    sqlx::query_as!(PersonRow, "select department_id, jurisdiction from person where id = $1", person_id)
-        .fetch_one(db)
-        .await
-}
-
 pub struct DailyRow {
     pub day: Day,
     pub category: String,
@@ -129,6 +117,8 @@ pub struct DeviceRow {
     /// When the person said that it is theirs, or that it isn't.
     pub confirmed_at: Option<Time>,
     pub denied_at: Option<Time>,
+    pub agent_id: Option<Uuid>,
+    pub enrolled_at: Option<Time>,
     pub software: Option<String>,
     pub last_seen_at: Option<Time>,
     pub revoked_at: Option<Time>,
@@ -139,8 +129,8 @@ pub async fn list_devices(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<
     sqlx::query_as!(
         DeviceRow,
         r#"select a.id as assignment_id, d.id as device_id, d.label, lower(a.period) as "from!",
-                  upper(a.period) as "to", a.confirmed_at, a.denied_at, g.software as "software?", g.last_seen_at,
-                  g.revoked_at
+                  upper(a.period) as "to", a.confirmed_at, a.denied_at, g.id as "agent_id?",
+                  g.enrolled_at as "enrolled_at?", g.software as "software?", g.last_seen_at, g.revoked_at
            from device_assignment a join device d on d.id = a.device_id
            -- What its agents do under the next person's name is the next person's.
            left join agent g on g.device_id = d.id and upper_inf(a.period)

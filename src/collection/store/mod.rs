@@ -1,6 +1,7 @@
 //! SQL of collection: what is taken in, what a worker reads, agents and devices, what the organisation
 //! reads.
 
+pub mod claims;
 pub mod commitments;
 pub mod compare;
 pub mod findings;

@@ -5,7 +5,6 @@ use sqlx::{PgConnection, Result};
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::consent::rules::Audience;
 
 pub struct PersonRow {
     pub id: Uuid,
@@ -53,15 +52,6 @@ pub fn stream_held<'a>(
         only,
     )
     .fetch(db)
-}
-
-/// Where these people are, active or not.
-pub async fn list_audiences(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<(Uuid, Audience)>> {
-    let rows = sqlx::query!("select id, department_id, jurisdiction from person where id = any ($1)", people);
-    let rows = rows.fetch_all(db).await?.into_iter();
-    Ok(rows
-        .map(|row| (row.id, Audience { department: row.department_id, jurisdiction: row.jurisdiction }))
-        .collect())
 }
 
 /// What counted of somebody's decisions from one moment on.

@@ -11,7 +11,7 @@ pub struct AgentRow {
     pub device_id: Uuid,
     pub public_key: Vec<u8>,
     pub person_id: Option<Uuid>,
-    /// Whether that person has said that the device is theirs.
+    /// Whether that person has said that the device is theirs, and this agent was there when they did.
     pub is_confirmed: bool,
 }
 
@@ -20,7 +20,7 @@ pub async fn find_agent(db: &mut PgConnection, token_hash: &[u8], now: Time) -> 
     sqlx::query_as!(
         AgentRow,
         r#"select g.id, g.device_id, g.public_key, a.person_id as "person_id?",
-                  coalesce(a.confirmed_at is not null, false) as "is_confirmed!"
+                  coalesce(a.confirmed_at >= g.enrolled_at, false) as "is_confirmed!"
            from agent g left join device_assignment a on a.device_id = g.device_id and a.period @> $2::timestamptz
            where g.token_hash = $1 and g.revoked_at is null"#,
         token_hash,
@@ -35,7 +35,7 @@ pub async fn list_agents(db: &mut PgConnection, ids: &[Uuid], now: Time) -> Resu
     sqlx::query_as!(
         AgentRow,
         r#"select g.id, g.device_id, g.public_key, a.person_id as "person_id?",
-                  coalesce(a.confirmed_at is not null, false) as "is_confirmed!"
+                  coalesce(a.confirmed_at >= g.enrolled_at, false) as "is_confirmed!"
            from agent g left join device_assignment a on a.device_id = g.device_id and a.period @> $2::timestamptz
            where g.id = any ($1) and g.revoked_at is null order by g.id"#,
         ids,
@@ -142,6 +142,7 @@ pub struct OwnAgentRow {
     pub last_seen_at: Option<Time>,
     /// Since when the device is theirs.
     pub since: Time,
+    /// Whether they have said so since this agent came.
     pub is_confirmed: bool,
 }
 
@@ -150,7 +151,7 @@ pub async fn list_own_agents(db: &mut PgConnection, person: Uuid, now: Time) -> 
     sqlx::query_as!(
         OwnAgentRow,
         r#"select g.id as agent_id, d.label, g.software, g.enrolled_at, g.last_seen_at,
-                  lower(a.period) as "since!: Time", a.confirmed_at is not null as "is_confirmed!"
+                  lower(a.period) as "since!: Time", coalesce(a.confirmed_at >= g.enrolled_at, false) as "is_confirmed!"
            from device_assignment a join device d on d.id = a.device_id
            join agent g on g.device_id = d.id and g.revoked_at is null
            where a.person_id = $1 and a.period @> $2::timestamptz order by d.label, g.enrolled_at"#,

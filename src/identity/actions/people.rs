@@ -188,7 +188,7 @@ pub async fn update(state: &AppState, viewer: &Viewer, id: Uuid, person: &NewPer
         time_zone: person.time_zone,
         on_roll: before.on_roll,
     };
-    taken(store::update_person(&mut tx, id, &fields).await)?;
+    taken(store::update_person(&mut tx, id, &fields, state.clock.now()).await)?;
     let roles: Vec<String> = person.roles.iter().map(|r| r.id().to_owned()).collect();
     store::set_roles(&mut tx, id, &roles, state.clock.now()).await?;
     let entry = audit::Entry { action: "person.changed", subject: Some(id), object: None, reason: None };

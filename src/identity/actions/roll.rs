@@ -121,11 +121,14 @@ async fn change(
         time_zone: row.time_zone.as_deref().or(before.time_zone.as_deref()),
         on_roll: true,
     };
-    store::update_person(db, id, &fields).await.on_constraint("person_email_once", || {
-        Error::conflict(
-            "Two accounts would have the same address for a moment; import the roll in two steps.",
-        )
-    })?;
+    store::update_person(db, id, &fields, state.clock.now()).await.on_constraint(
+        "person_email_once",
+        || {
+            Error::conflict(
+                "Two accounts would have the same address for a moment; import the roll in two steps.",
+            )
+        },
+    )?;
     email_changed(db, state, viewer, &before, &row.email, Some(BY_ROLL)).await?;
     if !before.roles.iter().any(|r| r == "worker") {
         let roles: Vec<String> = before.roles.into_iter().chain(["worker".to_owned()]).collect();

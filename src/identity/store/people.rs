@@ -142,7 +142,17 @@ pub async fn insert_person(
     Ok(())
 }
 
-pub async fn update_person(db: &mut PgConnection, id: Uuid, fields: &PersonFields<'_>) -> Result<()> {
+/// Changes an account, within a transaction; a move to another department or law counts from `now` on.
+pub async fn update_person(
+    db: &mut PgConnection,
+    id: Uuid,
+    fields: &PersonFields<'_>,
+    now: Time,
+) -> Result<()> {
+    // Read by the trigger that keeps moves.
+    sqlx::query_scalar!("select set_config('daylight.now', ($1::timestamptz)::text, true)", now as _)
+        .fetch_one(&mut *db)
+        .await?;
     sqlx::query!(
         "update person set email = $2, name = $3, employee_number = $4, department_id = $5, jurisdiction = $6,
                 time_zone = $7, on_roll = $8 where id = $1",

@@ -22,11 +22,16 @@ impl Agent {
     /// An agent on a new device; through the API, as a real one.
     pub async fn enrol(app: &TestApp, device: &str) -> Self {
         let secret = collection::create_enrolment(&app.state, None, device).await.expect("a secret");
+        Self::enrol_with(app, &secret, "acme-agent/4.2").await
+    }
+
+    /// An agent of this software, which uses up this secret.
+    pub async fn enrol_with(app: &TestApp, secret: &str, software: &str) -> Self {
         let key = SigningKey::from_bytes(&app.state.random.bytes());
         let body = json!({
             "enrolment_secret": secret,
             "public_key": URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes()),
-            "software": "acme-agent/4.2",
+            "software": software,
         });
         let sender = app.visitor();
         let answer = sender.post_json("/api/v1/agents", &body, None).await.assert_status(201).json();
