@@ -42,6 +42,7 @@ fn covered(declaration: &Declaration, periods: &[(i64, Option<i64>)]) -> Vec<Cov
         departments: Vec::new(),
         from: at(*from),
         to: to.map(at),
+        is_retracted: false,
         entry: EntryId(1),
     };
     periods.iter().map(period).collect()
