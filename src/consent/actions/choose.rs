@@ -77,7 +77,8 @@ async fn make(db: &mut PgConnection, state: &AppState, person: Uuid, wish: &Wish
     if let Some(decision) = said_before(&case, wish.choice, now) {
         return Ok(Made::Before(decision.id));
     }
-    if !case.is_in_force && !(wish.choice == Choice::No && case.has_standing_yes()) {
+    let takes_back = wish.choice == Choice::No && case.has_standing_yes();
+    if !case.is_in_force && !takes_back {
         return Err(Error::conflict("This isn’t in force for you now, so there is nothing to say to it."));
     }
     let becomes = after(case.question(), case.held, now, wish.choice).map_err(Error::conflict)?;
