@@ -140,18 +140,9 @@ pub fn router(state: AppState) -> Router {
                 ))
                 .layer(csrf(&state.config)),
         )
-        .merge(busy_router())
+        // No log line, no session and no nonce for what programs ask at any rate they like.
+        .merge(consent::busy_routes().into_parts().0)
         .with_state(state)
-}
-
-/// What programs ask many thousand times a second: no log line, no session, no nonce for each.
-fn busy_router() -> Router<AppState> {
-    let (router, _) = consent::busy_routes().into_parts();
-    router.layer(
-        ServiceBuilder::new()
-            .layer(middleware::from_fn(problems::finish_for_programs))
-            .layer(CatchPanicLayer::custom(panicked)),
-    )
 }
 
 /// Refuses what another site makes a browser send (Sec-Fetch-Site, Origin). Programs under `/api` carry

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use crate::clock::Time;
 use crate::error::{Error, Problem, Result};
 use crate::identity::token_hash;
 use crate::register::{Category, Purpose};
-use crate::web::Path;
+use crate::web::{Path, problems};
 
 /// Seconds that a request for a policy may wait for a change.
 const LONGEST_WAIT: u64 = 25;
@@ -61,21 +61,31 @@ pub struct DecisionResponse {
     (status = 401, description = "Token isn't a system's", body = Problem),
     (status = 503, description = "What is allowed, and who may ask, isn't known for sure at the moment", body = Problem),
     (status = 422, description = "Category or purpose isn't in the taxonomy", body = Problem)))]
-pub async fn decision(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    Query(query): Query<DecisionQuery>,
-) -> Result<Response> {
-    let token = Sha256::digest(bearer(&headers)?.as_bytes());
+pub async fn decision(State(state): State<AppState>, address: Uri, headers: HeaderMap) -> Response {
+    match decide(&state, &address, &headers) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json"), NO_STORE, NO_SNIFF], body).into_response(),
+        Err(error) => problems::for_programs(error),
+    }
+}
+
+const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+const NO_SNIFF: (header::HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+
+/// A [`DecisionResponse`], of which there are three. That somebody was never asked, said no, or objected is their own
+/// business; and what is declared or told to whom would tell where somebody works and whether they are known here.
+fn decide(state: &AppState, address: &Uri, headers: &HeaderMap) -> Result<&'static str> {
+    let token = Sha256::digest(bearer(headers)?.as_bytes());
+    let unreadable = |_| Error::Rejected(StatusCode::BAD_REQUEST, "This question could not be read.".into());
+    let Query(query) = Query::<DecisionQuery>::try_from_uri(address).map_err(unreadable)?;
     let unknown = |field, what: &str| Error::invalid(field, format!("isn't a {what} of the taxonomy"));
     let category = Category::parse(&query.category).ok_or_else(|| unknown("category", "category"))?;
     let purpose = Purpose::parse(&query.purpose).ok_or_else(|| unknown("purpose", "purpose"))?;
     let question = Use { category, purpose, program: query.source.as_deref() };
-    let why = state.consent.ask(&token, query.subject, question).ok_or_else(|| unknown_token(&state))?;
-    let response =
-        DecisionResponse { decision: if why.allows() { "allow" } else { "deny" }, reason: reason(why) };
-    let headers = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    Ok((headers, Json(response)).into_response())
+    Ok(match state.consent.ask(&token, query.subject, question).ok_or_else(|| unknown_token(state))? {
+        Why::Stale => r#"{"decision":"deny","reason":"stale"}"#,
+        why if why.allows() => r#"{"decision":"allow","reason":"known"}"#,
+        _ => r#"{"decision":"deny","reason":"known"}"#,
+    })
 }
 
 /// A server that has just started doesn't know yet whose tokens there are.
@@ -89,12 +99,6 @@ fn unknown_token(state: &AppState) -> Error {
 fn not_sure() -> Error {
     let words = "What is allowed isn’t known for sure at the moment. Please ask again soon.";
     Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
-}
-
-/// That somebody was never asked, said no, or objected is their own business; and what is declared or told to whom
-/// would tell where somebody works and whether they are known here. Only the server's own state is another matter.
-fn reason(why: Why) -> &'static str {
-    if why == Why::Stale { "stale" } else { "known" }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {

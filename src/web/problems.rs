@@ -11,7 +11,7 @@ use super::page::{Page, html_with, see_other};
 use super::routes::Pattern;
 use super::viewer::Viewer;
 use crate::app::AppState;
-use crate::error::Problem;
+use crate::error::{Error, Problem};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -22,13 +22,10 @@ struct ErrorPage {
     advice: &'static str,
 }
 
-/// The same for what programs alone ask, many thousand times a second: nothing is made that only a page needs.
-pub async fn finish_for_programs(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+/// A refusal's face for programs, where no layer gives it one.
+pub fn for_programs(error: Error) -> Response {
+    let response = error.into_response();
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        return response;
-    }
     let problem = response.extensions().get::<Problem>().cloned();
     as_json(status, &problem.unwrap_or_else(|| Problem::new(status, refusal(status))))
 }
