@@ -189,13 +189,6 @@ pub async fn insert_text(db: &mut PgConnection, sha256: &[u8], document: &Value)
     Ok(())
 }
 
-/// The words of a choice by their hash.
-pub async fn find_text(db: &mut PgConnection, sha256: &[u8]) -> Result<Option<Value>> {
-    Ok(sqlx::query_scalar!("select document from consent_text where sha256 = $1", sha256)
-        .fetch_optional(db)
-        .await?)
-}
-
 /// Adds a decision. Two at once about the same processing: the second is a conflict.
 pub async fn insert(db: &mut PgConnection, d: &Decision) -> Result<()> {
     sqlx::query!(
@@ -236,20 +229,6 @@ pub async fn insert(db: &mut PgConnection, d: &Decision) -> Result<()> {
         Error::conflict("This choice was changed a moment ago. Look at it again.")
     })?;
     Ok(())
-}
-
-/// Objections that wait for an answer, oldest first: the newest row about a processing is one.
-pub async fn list_open_objections(db: &mut PgConnection) -> Result<Vec<Uuid>> {
-    Ok(sqlx::query_scalar!(
-        "select d.id from consent_decision d
-         where d.state in ('objected', 'contested')
-           and not exists (select from consent_decision l
-                           where l.person_id = d.person_id and l.processing_id = d.processing_id
-                             and l.number > d.number and l.state <> 'deferred')
-         order by d.due_at, d.id"
-    )
-    .fetch_all(db)
-    .await?)
 }
 
 /// How many decisions but a no somebody has made since then.
