@@ -9,6 +9,7 @@ pub mod clock;
 pub mod collection;
 pub mod config;
 pub mod consent;
+pub mod credentials;
 pub mod database;
 pub mod demo;
 pub mod error;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::proof::checkpoint::Checkpoint;
 use super::proof::leaf::{Leaf, NoticeChange, RegisterChange};
+use super::proof::petition::Outcome;
 use super::proof::tree::Hash;
 use super::{proofs, store};
 use crate::app::AppState;
@@ -40,7 +41,8 @@ impl Row {
 
 fn words(leaf: &Leaf) -> String {
     match leaf {
-        Leaf::Key(_) => "A key that signs the log from here on".into(),
+        Leaf::Key(key) if key.role == "log" => "A key that signs the log from here on".into(),
+        Leaf::Key(key) => format!("A key of the {}, one of petitions’ two issuers", key.role),
         Leaf::Notice { version, change, .. } => match change {
             NoticeChange::Published => format!("A notice was published, version {version}"),
             NoticeChange::Corrected => format!("A notice was corrected, version {version}"),
@@ -58,6 +60,18 @@ fn words(leaf: &Leaf) -> String {
         Leaf::Consent { .. } => {
             "Commitment to one person’s decision; it tells neither whose nor which".into()
         }
+        Leaf::Roll(roll) => format!("Roll of {}, version {}: {} people", roll.epoch, roll.version, roll.size),
+        Leaf::Epoch(epoch) => format!("Petitions’ epoch {} began, with both issuers’ keys", epoch.epoch),
+        Leaf::Issue(issue) => format!("A pack of credentials was given out by the {}", issue.issuer.id()),
+        Leaf::Petition(petition) => format!("A petition’s text, version {}", petition.version),
+        Leaf::Check(check) => match check.outcome {
+            Outcome::Opened => "A petition was opened for signatures".into(),
+            Outcome::Refused => "A petition was refused".into(),
+        },
+        Leaf::Sign(_) => "A signature on a petition".into(),
+        Leaf::Withdraw(_) => "A signature on a petition was withdrawn".into(),
+        Leaf::Answer(answer) => format!("The employer’s answer to a petition, version {}", answer.number),
+        Leaf::Close(close) => format!("A petition closed with {} signatures", close.signatures),
         Leaf::Log { .. } => "This log began again after a restore".into(),
     }
 }
@@ -67,7 +81,8 @@ fn link(leaf: &Leaf) -> Option<String> {
         Leaf::Notice { notice, .. } => Some(format!("/board/{notice}")),
         Leaf::Register { processing, .. } => Some(format!("/register/{processing}")),
         Leaf::Pause(pause) | Leaf::Resume(pause) => Some(format!("/register/{}", pause.processing)),
-        Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
+        Leaf::Petition(petition) => Some(format!("/petitions/{}", petition.petition)),
+        _ => None,
     }
 }
 

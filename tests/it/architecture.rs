@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["server"],
     &["demo", "site"],
-    &["register", "collection", "gateways", "notices", "consent"],
+    &["register", "collection", "gateways", "notices", "consent", "petitions", "representative", "wallet"],
     &["identity"],
     &["outbox"],
     &["audit"],
+    &["credentials"],
     &["ledger"],
     &["web"],
     &["database"],
@@ -19,7 +20,7 @@ const LEVELS: &[&[&str]] = &[
 
 /// The levels whose rooms may name each other: features without circles, and the ground.
 const FEATURES: usize = 2;
-const GROUND: usize = 9;
+const GROUND: usize = 10;
 
 /// Everybody may name the application's state, which is what handlers share; only it names everybody.
 const FREE: &str = "app";

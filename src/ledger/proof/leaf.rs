@@ -6,6 +6,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Fault;
+use super::petition::{
+    AnswerLeaf, CheckLeaf, CloseLeaf, EpochLeaf, IssueLeaf, PetitionLeaf, RollLeaf, SignLeaf, WithdrawLeaf,
+};
 use super::tree::Hash;
 
 /// Bytes of a leaf at most: an entry bundle writes its length as 16 bits.
@@ -51,7 +54,8 @@ pub struct Pause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyLeaf {
-    /// `log` for the one that signs checkpoints.
+    /// `log` for the one that signs checkpoints, `operator` and `representative` for those that speak for
+    /// the issuers of petitions' credentials.
     pub role: String,
     pub origin: String,
     /// Ed25519, base64url.
@@ -98,6 +102,15 @@ pub enum Leaf {
     Consent {
         commitment: Hash,
     },
+    Roll(RollLeaf),
+    Epoch(EpochLeaf),
+    Issue(IssueLeaf),
+    Petition(PetitionLeaf),
+    Check(CheckLeaf),
+    Sign(SignLeaf),
+    Withdraw(WithdrawLeaf),
+    Answer(AnswerLeaf),
+    Close(CloseLeaf),
     /// Leaf 0 of a log that began again after a restore.
     Log {
         origin: String,
@@ -151,9 +164,11 @@ impl Leaf {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut value: Value = serde_json::from_slice(bytes).ok()?;
         value.as_object_mut()?.remove("v").filter(|v| *v == VERSION)?;
+        if !has_plain_numbers(&value) {
+            return None;
+        }
         let leaf: Leaf = serde_json::from_value(value).ok()?;
-        let plain = !matches!(leaf, Leaf::Log { kept, .. } if kept > MAX_INTEGER);
-        (plain && leaf.to_bytes().ok()? == bytes).then_some(leaf)
+        (leaf.to_bytes().ok()? == bytes).then_some(leaf)
     }
 
     /// The hash of the document that belongs to it.
@@ -161,7 +176,9 @@ impl Leaf {
         match self {
             Leaf::Notice { content, .. } | Leaf::Register { content, .. } => Some(*content),
             Leaf::Pause(pause) | Leaf::Resume(pause) => Some(pause.content),
-            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
+            Leaf::Petition(petition) => Some(petition.content),
+            Leaf::Answer(answer) => Some(answer.content),
+            _ => None,
         }
     }
 
@@ -171,12 +188,16 @@ impl Leaf {
             Leaf::Notice { notice, previous, .. } => Some((*notice, *previous)),
             Leaf::Register { processing, previous, .. } => Some((*processing, *previous)),
             Leaf::Pause(pause) | Leaf::Resume(pause) => Some((pause.processing, pause.previous)),
-            Leaf::Key(_) | Leaf::Report { .. } | Leaf::Consent { .. } | Leaf::Log { .. } => None,
+            Leaf::Petition(petition) => Some((petition.petition, petition.previous)),
+            _ => None,
         }
     }
 }
 
-const KNOWN: [&str; 8] = ["key", "notice", "register", "pause", "resume", "report", "consent", "log"];
+const KNOWN: [&str; 17] = [
+    "key", "notice", "register", "pause", "resume", "report", "consent", "log", "roll", "epoch", "issue", "petition",
+    "check", "sign", "withdraw", "answer", "close",
+];
 
 /// Parses JSON that is its own RFC 8785 form, with integers below 2^53 and no other numbers.
 pub fn canonical(bytes: &[u8]) -> Result<Value, Fault> {
@@ -213,9 +234,20 @@ pub fn document_hash(document: &Value) -> Result<Hash, Fault> {
 impl KeyLeaf {
     /// Announces `key`, signed by the key before it, or by itself where there is none.
     pub fn announce(origin: &str, key: &VerifyingKey, from: &str, signer: &SigningKey) -> Self {
+        Self::announce_as("log", origin, key, from, signer)
+    }
+
+    /// The same for another role.
+    pub fn announce_as(
+        role: &str,
+        origin: &str,
+        key: &VerifyingKey,
+        from: &str,
+        signer: &SigningKey,
+    ) -> Self {
         let signer_key = signer.verifying_key();
         let mut leaf = KeyLeaf {
-            role: "log".into(),
+            role: role.into(),
             origin: origin.into(),
             public_key: Hash(key.to_bytes()),
             from: from.into(),

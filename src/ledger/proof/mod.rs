@@ -9,10 +9,12 @@ pub mod consent;
 pub mod export;
 pub mod leaf;
 pub mod note;
+pub mod petition;
 pub mod policy;
 pub mod receipt;
 pub mod strict;
 pub mod tlog_proof;
+pub mod token;
 pub mod tree;
 pub mod verify;
 
@@ -38,10 +40,10 @@ fn decimal(text: &str) -> Result<u64, Fault> {
 }
 
 /// Binary as leaves write it: base64url without padding.
-fn base64url(bytes: &[u8]) -> String {
+pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn from_base64url(text: &str) -> Result<Vec<u8>, Fault> {
+pub fn from_base64url(text: &str) -> Result<Vec<u8>, Fault> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::new("a text is not base64url"))
 }
