@@ -24,9 +24,10 @@ use crate::config::Config;
 use crate::consent::Consent;
 use crate::error::Result;
 use crate::ledger::Ledger;
+use crate::petitions::Petitions;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, consent, identity, ledger, notices, outbox, register, site};
+use crate::{audit, collection, consent, identity, ledger, notices, outbox, petitions, register, site};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -40,6 +41,7 @@ pub struct AppState {
     pub intake: Intake,
     pub ledger: Ledger,
     pub consent: Consent,
+    pub petitions: Petitions,
     pub passwords: identity::Passwords,
 }
 
@@ -48,8 +50,19 @@ impl AppState {
         let intake = Intake::start(db.clone(), clock.clone(), random.clone(), config.time_zone.clone());
         let ledger = Ledger::new(db.clone(), &config, clock.clone(), random.clone());
         let consent = Consent::new(db.clone(), &config, clock.clone(), random.clone());
+        let petitions = Petitions::new(db.clone(), &config, clock.clone(), random.clone());
         let passwords = identity::Passwords::new(random.clone());
-        AppState { config: Arc::new(config), db, clock, random, intake, ledger, consent, passwords }
+        AppState {
+            config: Arc::new(config),
+            db,
+            clock,
+            random,
+            intake,
+            ledger,
+            consent,
+            petitions,
+            passwords,
+        }
     }
 }
 
@@ -62,6 +75,7 @@ fn all_routes() -> Routes {
         .merge(collection::routes())
         .merge(notices::routes())
         .merge(consent::routes())
+        .merge(petitions::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -114,7 +128,7 @@ pub fn route_table() -> Vec<RouteEntry> {
 
 /// The whole server as one service.
 pub fn router(state: AppState) -> Router {
-    let random = state.random.clone();
+    let secured = state.clone();
     let (router, _) = all_routes().into_parts();
     router
         .fallback(routes::not_found)
@@ -127,7 +141,7 @@ pub fn router(state: AppState) -> Router {
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
                 .layer(middleware::from_fn(move |request, next| {
-                    headers::secure(random.clone(), request, next)
+                    headers::secure(secured.clone(), request, next)
                 }))
                 .layer(middleware::from_fn_with_state(state.clone(), problems::finish))
                 .layer(middleware::from_fn_with_state(state.clone(), identity::load_viewer))

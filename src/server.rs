@@ -14,7 +14,7 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, consent, database, demo, identity, ledger, notices, outbox, register};
+use crate::{collection, consent, database, demo, identity, ledger, notices, outbox, petitions, register};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -299,6 +299,7 @@ async fn run(
         tokio::spawn(notices::keep_house(state.clone())),
         tokio::spawn(consent::keep_fresh(state.clone())),
         tokio::spawn(consent::keep_house(state.clone())),
+        tokio::spawn(petitions::keep_house(state.clone())),
         tokio::spawn(consent::deliver(state.clone())),
         tokio::spawn(ledger::keep(state.clone())),
     ];

@@ -6,7 +6,9 @@
 use std::convert::Infallible;
 
 use anyhow::{anyhow, ensure};
-use blind_rsa_signatures::{BlindMessage, BlindSignature, BlindingResult, Deterministic, PSS, PublicKey, Secret, Sha384};
+use blind_rsa_signatures::{
+    BlindMessage, BlindSignature, BlindingResult, Deterministic, PSS, PublicKey, Secret, Sha384,
+};
 use rand::{TryCryptoRng, TryRng};
 
 use crate::ledger::proof::token::TokenKey;

@@ -5,7 +5,9 @@
 //! derives everything from one seed ([`seed`]) and blinds with [`blinding`]; [`wire`] is what goes between them.
 //! What anybody checks afterwards is in `ledger::proof::{token, petition}`.
 
+pub mod action;
 pub mod blinding;
+pub mod holder;
 pub mod issuer;
 pub mod seed;
 pub mod wire;

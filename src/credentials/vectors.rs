@@ -85,15 +85,12 @@ fn a_pack_goes_round_and_the_same_seed_asks_the_same_again() {
     let messages: Vec<Vec<u8>> = first.iter().map(|(b, _)| b.message.clone()).collect();
     let answers = keys.sign_pack(&messages, &random).expect("signed");
     assert_eq!(answers, keys.sign_pack(&messages, &Random::seeded(8)).expect("signed"));
-    for (slot, (((blinded, input), answer), again)) in
-        first.iter().zip(&answers).zip(pack()).enumerate()
-    {
+    for (slot, (((blinded, input), answer), again)) in first.iter().zip(&answers).zip(pack()).enumerate() {
         assert_eq!(blinded.message, again.0.message);
         let key = &keys.public()[slot];
         let token = blinding::finalize(key, input, blinded, answer).expect("the answer verifies");
         let nonce = seed.slot_key("2026-Q4", "all", slot as u64).verifying_key().to_bytes();
-        let challenge =
-            |slot| challenge_digest("issuer.example", "2026-Q4", "all", slot, "example.org/log");
+        let challenge = |slot| challenge_digest("issuer.example", "2026-Q4", "all", slot, "example.org/log");
         assert!(key.verifies(&nonce, &challenge(slot as u64), &token));
         assert!(!key.verifies(&nonce, &challenge(slot as u64 + 1), &token), "another slot's token");
         assert!(blinding::finalize(key, input, blinded, &answers[(slot + 1) % 16]).is_err());
@@ -103,6 +100,7 @@ fn a_pack_goes_round_and_the_same_seed_asks_the_same_again() {
 #[test]
 fn the_key_id_is_of_the_spki_that_rfc_9578_wants() {
     let keys = IssuerKeys::generate(&Random::seeded(3)).expect("keys");
-    let spki = blind_rsa_signatures::PublicKey::<Sha384, PSS, Deterministic>::from_spki(&keys.public()[0].spki());
+    let spki =
+        blind_rsa_signatures::PublicKey::<Sha384, PSS, Deterministic>::from_spki(&keys.public()[0].spki());
     assert_eq!(spki.expect("an SPKI").to_spki().expect("an SPKI"), keys.public()[0].spki());
 }

@@ -8,21 +8,23 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::clock::Random;
+use crate::app::AppState;
 
 /// The nonce of this request's scripts.
 #[derive(Debug, Clone)]
 pub struct Nonce(pub String);
 
 /// Makes the nonce, and sets the headers on the way out.
-pub async fn secure(random: Random, mut request: Request, next: Next) -> Response {
-    let nonce = STANDARD_NO_PAD.encode(random.bytes::<16>());
+pub async fn secure(state: AppState, mut request: Request, next: Next) -> Response {
+    let nonce = STANDARD_NO_PAD.encode(state.random.bytes::<16>());
+    // The second issuer of petitions' credentials, which wallets fetch theirs from.
+    let issuer = state.petitions.representative_url().unwrap_or_default();
     let is_asset = request.uri().path().starts_with("/static/");
     request.extensions_mut().insert(Nonce(nonce.clone()));
     let mut response = next.run(request).await;
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-         script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         script-src 'nonce-{nonce}'; connect-src 'self' {issuer}; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'none'"
     );
     let headers = response.headers_mut();

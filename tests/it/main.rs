@@ -27,6 +27,7 @@ mod objections;
 mod outbox;
 mod packaging;
 mod people;
+mod petition_credentials;
 mod policy;
 mod policy_end_to_end;
 mod receipt;

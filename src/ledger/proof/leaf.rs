@@ -195,8 +195,8 @@ impl Leaf {
 }
 
 const KNOWN: [&str; 17] = [
-    "key", "notice", "register", "pause", "resume", "report", "consent", "log", "roll", "epoch", "issue", "petition",
-    "check", "sign", "withdraw", "answer", "close",
+    "key", "notice", "register", "pause", "resume", "report", "consent", "log", "roll", "epoch", "issue",
+    "petition", "check", "sign", "withdraw", "answer", "close",
 ];
 
 /// Parses JSON that is its own RFC 8785 form, with integers below 2^53 and no other numbers.

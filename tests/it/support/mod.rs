@@ -13,6 +13,7 @@ pub mod database;
 pub mod declaration;
 pub mod logs;
 pub mod notice;
+pub mod petition;
 pub mod python;
 pub mod receipts;
 pub mod receiver;

@@ -1,0 +1,74 @@
+//! What petitions keep in memory, shared by all handlers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use ed25519_dalek::SigningKey;
+use sqlx::PgPool;
+
+use super::signing::Intake;
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::error::Result;
+use crate::ledger::files;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Petitions(Arc<Inner>);
+
+struct Inner {
+    folder: PathBuf,
+    random: Random,
+    key: OnceLock<SigningKey>,
+    representative: RwLock<Option<Arc<str>>>,
+    intake: Intake,
+}
+
+impl Petitions {
+    pub fn new(db: PgPool, config: &Config, clock: Clock, random: Random) -> Self {
+        Petitions(Arc::new(Inner {
+            folder: config.data_dir.join("petitions"),
+            random,
+            key: OnceLock::new(),
+            representative: RwLock::new(None),
+            intake: Intake::start(db, clock),
+        }))
+    }
+
+    /// Where the operator's keys are: `operator.pem`, and one file for each epoch's token keys.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.0.folder
+    }
+
+    /// The key with which the operator makes promises; made at its first use.
+    pub fn operator_key(&self) -> Result<&SigningKey> {
+        if let Some(key) = self.0.key.get() {
+            return Ok(key);
+        }
+        files::make_folder(&self.0.folder)?;
+        let path = self.0.folder.join("operator.pem");
+        let key = match files::read_key(&path)? {
+            Some(key) => key,
+            None => {
+                let key = SigningKey::from_bytes(&self.0.random.bytes());
+                files::write_key(&path, &key)?;
+                key
+            }
+        };
+        Ok(self.0.key.get_or_init(|| key))
+    }
+
+    /// Address of the representative's server, as pages may connect to it; `None` while there is none.
+    pub fn representative_url(&self) -> Option<Arc<str>> {
+        self.0.representative.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub fn set_representative_url(&self, url: Option<&str>) {
+        let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *kept = url.map(Into::into);
+    }
+
+    pub(super) fn intake(&self) -> &Intake {
+        &self.0.intake
+    }
+}

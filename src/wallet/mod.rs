@@ -1,0 +1,1 @@
+//! `daylight wallet`: what the browser does for a signer, on the command line.
