@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Time;
+use crate::ledger::proof::leaf::KeyLeaf;
 use crate::ledger::proof::petition::{Credential, Disclosure, EpochLeaf, IssuerRole, Mode};
 use crate::ledger::proof::tree::Hash;
 
@@ -27,6 +28,10 @@ pub struct IssuerInfo {
     pub public_key: Hash,
     /// Address of the other issuer; null while there is none.
     pub other: Option<String>,
+    /// Of the representative's: the key, announced for the log and signed by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub announcement: Option<KeyLeaf>,
 }
 
 /// An epoch as a wallet reads it: `GET /api/v1/petitions/epoch` and `GET /epoch`; the newest one.
