@@ -64,6 +64,7 @@ pub struct EpochInfo {
 /// representative's with a code and without a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WalletEnrolRequest)]
 pub struct EnrolRequest {
     pub worker_ref: Uuid,
     #[schema(value_type = String)]

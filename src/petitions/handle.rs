@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 
+use super::issuing::OperatorKeys;
 use super::signing::Intake;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -21,13 +22,16 @@ struct Inner {
     random: Random,
     key: OnceLock<SigningKey>,
     representative: RwLock<Option<Arc<str>>>,
+    keys: OperatorKeys,
     intake: Intake,
 }
 
 impl Petitions {
     pub fn new(db: PgPool, config: &Config, clock: Clock, random: Random) -> Self {
+        let folder = config.data_dir.join("petitions");
         Petitions(Arc::new(Inner {
-            folder: config.data_dir.join("petitions"),
+            keys: OperatorKeys::new(folder.clone(), random.clone()),
+            folder,
             random,
             key: OnceLock::new(),
             representative: RwLock::new(None),
@@ -66,6 +70,11 @@ impl Petitions {
     pub fn set_representative_url(&self, url: Option<&str>) {
         let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *kept = url.map(Into::into);
+    }
+
+    /// The operator's token keys.
+    pub(super) fn keys(&self) -> &OperatorKeys {
+        &self.0.keys
     }
 
     pub(super) fn intake(&self) -> &Intake {
