@@ -49,7 +49,7 @@ impl Answer {
 
     pub fn refusal(&self, what: &str) -> Error {
         let words = match self.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            StatusCode::UNAUTHORIZED => {
                 "The dashboard doesn’t accept this server’s token. Connect it again.".into()
             }
             status => {
@@ -147,7 +147,7 @@ impl Representative {
         let answer = self.get_with(token, "/api/v1/representative/roll").await?;
         match answer.status {
             StatusCode::OK | StatusCode::NO_CONTENT => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            StatusCode::UNAUTHORIZED => {
                 return Err(Error::invalid("token", "The dashboard doesn’t know this token."));
             }
             _ => return Err(answer.refusal("its roll")),

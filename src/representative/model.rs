@@ -148,7 +148,9 @@ fn grow(proposal: &RollProposal, before: &Roll, known: &Known<'_>, found: &mut C
             found.removed.push(was.clone());
             continue;
         };
-        if now.salt != was.salt || (was.id_key.is_some() && now.id_key != was.id_key) {
+        // With a first key comes a new salt.
+        let stays = was.id_key.is_some() || now.id_key.is_none();
+        if stays && (now.id_key, &now.salt) != (was.id_key, &was.salt) {
             let words = format!("{}’s key was replaced. Within an epoch a key stays.", was.name);
             found.faults.push(words);
         }

@@ -68,7 +68,8 @@ fn against(before: &Before, proposal: &RollProposal) -> Comparison {
 
 #[test]
 fn a_key_made_known_here_needs_nobody() {
-    let found = against(&before(), &proposal("2026-Q4", 2, vec![person(1, Some(1)), person(2, Some(2))]));
+    let with_key = RollEntry { salt: base64url(&[77; 32]), ..person(2, Some(2)) };
+    let found = against(&before(), &proposal("2026-Q4", 2, vec![person(1, Some(1)), with_key]));
     assert!(found.is_proven() && found.enrolled == [1], "{found:?}");
 }
 

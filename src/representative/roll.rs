@@ -165,8 +165,8 @@ impl Representative {
         if answer.status.is_success() {
             return self.0.store.change(|change| Ok(change.remove(ONE, b"unsent")?));
         }
-        let final_no = [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::NOT_FOUND];
-        if final_no.contains(&answer.status) {
+        let may_change = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+        if answer.status.is_client_error() && !may_change.contains(&answer.status) {
             // A no to what was taken already, because its yes got lost, is no no.
             let asked = self.get_with(&token, "/api/v1/representative/roll").await?;
             let signed = &unsent.countersignature;

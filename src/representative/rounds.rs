@@ -98,12 +98,14 @@ impl Representative {
         let (dashboard, token) = self.connected()?;
         let rows = self.0.store.list::<Given>(PACKS, b"")?;
         let unsent: Vec<_> = rows.into_iter().filter(|(_, given)| !given.told).collect();
+        let mut done = Ok(());
         for part in unsent.chunks(NOTICES) {
             let notices: Vec<IssueNotice> =
                 part.iter().map(|(_, given)| self.notice(&dashboard.origin, given)).collect();
             let answer = self.post_with(&token, "/api/v1/representative/issues", &notices).await?;
             if !answer.status.is_success() {
-                return Err(answer.refusal("packs that were given out"));
+                done = Err(answer.refusal("packs that were given out"));
+                continue;
             }
             self.0.store.change(|change| {
                 for (key, given) in part {
@@ -112,7 +114,7 @@ impl Representative {
                 Ok(())
             })?;
         }
-        Ok(())
+        done
     }
 
     fn notice(&self, origin: &str, given: &Given) -> IssueNotice {

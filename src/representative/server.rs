@@ -126,6 +126,9 @@ impl Representative {
         let lock = File::create(options.folder.join("lock"))?;
         let taken = || anyhow!("another representative’s server uses {}", options.folder.display());
         lock.try_lock().map_err(|_| taken())?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_/".contains(&b);
+        let is_name = (1..=100).contains(&options.name.len()) && options.name.bytes().all(plain);
+        anyhow::ensure!(is_name, "--name: give it a name such as works-council.example");
         options.dashboard = address(&options.dashboard).context("--dashboard")?;
         options.public_url = address(&options.public_url).context("--public-url")?;
         let store = Store::open(&options.folder.join("representative.redb"))?;
