@@ -126,6 +126,7 @@ impl Council {
 
     async fn dashboard(workers: usize) -> Self {
         let app = TestApp::new().await;
+        app.state.ledger.settle().await.expect("the log opens");
         let (listener, dashboard) = bind().await;
         serve(listener, app.router.clone());
         let folder = fresh_folder().join("representative");
