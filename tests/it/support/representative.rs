@@ -279,7 +279,8 @@ async fn place(State(played): State<Played>, Path(id_key): Path<String>) -> Resp
 
 async fn enrol(State(played): State<Played>, Json(request): Json<EnrolRequest>) -> Response {
     let message = enrol_message(&played.origin, REPRESENTATIVE, request.worker_ref, &request.id_key);
-    let may = request.code.as_deref() == Some(CODE) && is_signed(&request.id_key, &message, &request.signature);
+    let may =
+        request.code.as_deref() == Some(CODE) && is_signed(&request.id_key, &message, &request.signature);
     if may {
         played.kept().enrolled.insert(request.worker_ref, request.id_key);
     }
