@@ -14,7 +14,7 @@ use crate::database;
 use crate::error::Result;
 use crate::petitions::issuing::api as issuing;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
-use crate::{collection, consent, register};
+use crate::{collection, consent, petitions, register};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -63,6 +63,8 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
         consent::api::confirm, consent::api::policy_key, consent::mine::choices,
+        petitions::signing::api::act, petitions::signing::api::key, petitions::signing::api::leaf,
+        petitions::signing::api::deliver,
         issuing::wallet, issuing::enrol, issuing::issuer, issuing::epoch, issuing::place, issuing::pack,
         issuing::roll, issuing::sign_roll, issuing::issues, issuing::petitions),
     modifiers(&Schemes)

@@ -1,13 +1,14 @@
 //! What petitions keep in memory, shared by all handlers.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 
 use super::issuing::OperatorKeys;
-use super::signing::Intake;
+use super::signing::{Intake, Slots};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::error::Result;
@@ -24,6 +25,9 @@ struct Inner {
     representative: RwLock<Option<Arc<str>>>,
     keys: OperatorKeys,
     intake: Intake,
+    slots: Slots,
+    /// The hour whose batches were published last.
+    published: AtomicI64,
 }
 
 impl Petitions {
@@ -36,6 +40,8 @@ impl Petitions {
             key: OnceLock::new(),
             representative: RwLock::new(None),
             intake: Intake::start(db, clock),
+            slots: Slots::default(),
+            published: AtomicI64::new(0),
         }))
     }
 
@@ -70,6 +76,18 @@ impl Petitions {
     pub fn set_representative_url(&self, url: Option<&str>) {
         let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *kept = url.map(Into::into);
+    }
+
+    pub(super) fn is_published(&self, turn: i64) -> bool {
+        self.0.published.load(Ordering::Relaxed) >= turn
+    }
+
+    pub(super) fn set_published(&self, turn: i64) {
+        self.0.published.store(turn, Ordering::Relaxed);
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.0.slots
     }
 
     /// The operator's token keys.
