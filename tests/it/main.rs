@@ -45,3 +45,4 @@ mod totals;
 mod transparency;
 mod verifier;
 mod violations;
+mod wallet;

@@ -441,6 +441,14 @@ async fn a_leaver_stays_in_the_epoch_and_gets_nothing_in_the_next() {
     }
     assert_eq!(app.count("petition_pack where epoch = '2026-Q4'").await, 3, "what was given stays");
     assert_eq!(app.count("petition_roll_entry where epoch = '2026-Q4'").await, 3);
+    // A year after its end who was on the roll is forgotten.
+    issuing::forget(&app.state).await.unwrap();
+    assert_eq!(app.count("petition_roll_entry where epoch = '2026-Q4'").await, 3);
+    app.state.clock.advance(366 * 86_400);
+    issuing::forget(&app.state).await.unwrap();
+    assert_eq!(app.count("petition_roll_entry where epoch = '2026-Q4'").await, 0);
+    assert_eq!(app.count("petition_pack where epoch = '2026-Q4'").await, 0);
+    assert_eq!(app.count("petition_roll_entry where epoch = '2027-Q1'").await, 2);
 }
 
 #[tokio::test]

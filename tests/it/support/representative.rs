@@ -210,9 +210,21 @@ impl Played {
         self.post(app, "/api/v1/representative/issues", &notices).await.assert_status(200);
     }
 
+    /// Signs and shows an epoch that nobody else is shown.
+    pub fn show(&self, mut leaf: EpochLeaf) -> EpochLeaf {
+        leaf.signature = signed(&self.key, &epoch_message(&self.origin, &leaf));
+        self.kept().epoch = Some(leaf.clone());
+        leaf
+    }
+
     /// Takes signatures for a version of a petition.
     pub fn open(&self, version: Hash, slot: u64) {
         self.kept().petitions.insert(version, slot);
+    }
+
+    /// Who enrolled with a code.
+    pub fn enrolled(&self) -> BTreeMap<Uuid, Hash> {
+        self.kept().enrolled.clone()
     }
 
     pub fn actions(&self) -> Vec<ActionRequest> {
