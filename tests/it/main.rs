@@ -36,6 +36,7 @@ mod policy_end_to_end;
 mod receipt;
 mod register;
 mod reports;
+mod representative;
 mod restore;
 mod serving;
 mod stories;
