@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::database;
 use crate::error::Result;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
-use crate::{collection, consent, register};
+use crate::{collection, consent, petitions, register};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -61,7 +61,8 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
     paths(collection::api::enrol, collection::api::report, collection::pages::all_json,
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
-        consent::api::confirm, consent::api::policy_key, consent::mine::choices),
+        consent::api::confirm, consent::api::policy_key, consent::mine::choices,
+        petitions::life::api::start, petitions::life::api::act),
     modifiers(&Schemes)
 )]
 struct Description;

@@ -35,8 +35,24 @@ pub struct Filter<'a> {
     pub sort: &'a str,
 }
 
-/// A page of a list. What isn't in the log yet is nobody's but its author's. Fewer than five signatures sort as none.
-pub async fn list(db: &mut PgConnection, f: Filter<'_>, offset: i64, limit: i64) -> Result<Vec<(ListRow, i64)>> {
+/// How many a list has.
+pub async fn count(db: &mut PgConnection, filter: Filter<'_>) -> Result<i64> {
+    Ok(list_counted(db, filter, 0, 1).await?.first().map_or(0, |(_, all)| *all))
+}
+
+/// A page of a list.
+pub async fn list(db: &mut PgConnection, filter: Filter<'_>, offset: i64, limit: i64) -> Result<Vec<ListRow>> {
+    Ok(list_counted(db, filter, offset, limit).await?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// Rows, and how many there are without a limit. What isn't in the log yet is nobody's but its author's. Fewer than
+/// five signatures sort as none.
+async fn list_counted(
+    db: &mut PgConnection,
+    f: Filter<'_>,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<(ListRow, i64)>> {
     let rows = sqlx::query!(
         r#"with found as (
                select p.id, p.state, p.opened_at, p.seeking_until, p.closes_at, v.document,
