@@ -14,6 +14,7 @@ use super::{about, counts};
 use crate::app::AppState;
 use crate::error::Result;
 use crate::petitions::model::CHECKING_DAYS;
+use crate::web::problems::encode;
 use crate::web::{Form, Page, Pager, Role, Submitted, Viewer, html};
 
 const A_PAGE: i64 = 20;
@@ -212,13 +213,4 @@ pub async fn list(
         things,
         filtered: !words.is_empty() || about.is_some(),
     })
-}
-
-/// As an address's query wants it.
-fn escaped(text: &str) -> String {
-    let byte = |b: u8| match b {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(b).to_string(),
-        _ => format!("%{b:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
