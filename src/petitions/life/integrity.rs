@@ -47,10 +47,14 @@ impl Leaves {
     }
 
     fn fit(&self, entry: i64, placed: bool, fits: impl FnOnce(&[u8], Leaf) -> bool) -> Fit {
-        let leaf = self.0.get(&entry).map(|bytes| (bytes, Leaf::from_bytes(bytes).ok().flatten()));
-        match leaf {
-            Some((bytes, Some(leaf))) if fits(bytes, leaf) => Fit::Whole,
-            None if !placed => Fit::Waiting,
+        let Some(bytes) = self.0.get(&entry) else {
+            return if placed { Fit::Broken } else { Fit::Waiting };
+        };
+        match Leaf::from_bytes(bytes) {
+            Ok(Some(leaf)) => match fits(bytes, leaf) {
+                true => Fit::Whole,
+                false => Fit::Broken,
+            },
             _ => Fit::Broken,
         }
     }

@@ -116,7 +116,7 @@ fn base(tab: &str, query: &ListQuery) -> String {
     }];
     for (name, value) in [("about", &query.about), ("q", &query.q), ("sort", &query.sort)] {
         if let Some(value) = value.as_deref().filter(|v| !v.is_empty()) {
-            pairs.push(format!("{name}={}", escaped(value)));
+            pairs.push(format!("{name}={}", encode(value)));
         }
     }
     format!("/petitions?{}&", pairs.join("&"))
