@@ -5,7 +5,6 @@ use askama::Template;
 use jiff::tz::TimeZone;
 
 use super::chart::{Chart, chart};
-use super::counts;
 use super::integrity::Fit;
 use super::model::lines;
 use super::reading::Reading;
@@ -44,7 +43,6 @@ pub struct Body {
     demand: Vec<String>,
     background: String,
     steps: Vec<Step>,
-    count: String,
     progress: Option<Progress>,
     chart: Option<Chart>,
     answers: Vec<Answer>,
@@ -91,7 +89,6 @@ impl Body {
             demand: lines(&it.document.demand).into_iter().map(Into::into).collect(),
             background: markdown::render(&it.document.background),
             steps: steps(&it, &zone, now),
-            count: counts::words(it.total),
             progress: progress(&it),
             chart: chart(&it.days),
             answers: answers(&it),

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::model::{Document, State};
+use super::model::State;
 use super::reading::Reading;
-use super::store::{self, PetitionRow, VersionRow};
+use super::store::{self, PetitionRow};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::credentials::wire::OpenPetition;
@@ -122,21 +122,19 @@ fn closes_at(row: &PetitionRow) -> Option<Time> {
     }
 }
 
-/// A petition as a wallet reads it; `None` while it takes no signatures.
-pub async fn for_wallets(
-    db: &mut PgConnection,
-    row: &PetitionRow,
-    version: &VersionRow,
-) -> Result<Option<OpenPetition>> {
-    let Some(((closes_at, epoch), slot)) = closes_at(row).zip(row.epoch.clone()).zip(row.slot) else {
-        return Ok(None);
-    };
+/// A petition as wallets read it; `None` while it takes no signatures, and where its text or its terms aren't those in
+/// the log.
+pub async fn find_signable(db: &mut PgConnection, state: &AppState, id: Uuid) -> Result<Option<OpenPetition>> {
+    let it = Reading::load(db, state, id).await?;
+    let (row, version) = (&it.row, it.newest());
+    let found = closes_at(row).zip(row.epoch.clone()).zip(row.slot).filter(|_| it.takes_signatures());
+    let Some(((closes_at, epoch), slot)) = found else { return Ok(None) };
     let leaf = store::find_epoch_leaf(db, &epoch).await?.ok_or(Error::NotFound)?;
     let leaf: EpochLeaf = serde_json::from_value(leaf).map_err(anyhow::Error::new)?;
     Ok(Some(OpenPetition {
         petition: row.id,
         leaf_hash: Hash::try_from(&version.leaf_hash[..]).map_err(anyhow::Error::new)?,
-        title: Document::read(&version.document).title,
+        title: it.document.title.clone(),
         epoch,
         group: leaf.group,
         slot: u64::try_from(slot).map_err(anyhow::Error::new)?,
@@ -150,14 +148,8 @@ pub async fn petition(
     _: Viewer,
     Path(id): Path<Uuid>,
 ) -> Result<Json<OpenPetition>> {
-    let it = load(&state, id).await?;
-    if !it.takes_signatures() {
-        return Err(Error::conflict(match it.fit().is_broken() || it.terms.is_broken() {
-            true => "What stands here isn’t what the log holds, so it can’t be signed.",
-            false => "This petition takes no signatures now.",
-        }));
-    }
-    let mut db = state.db.acquire().await?;
-    let found = for_wallets(&mut db, &it.row, it.newest()).await?;
-    Ok(Json(found.ok_or(Error::NotFound)?))
+    let found = find_signable(&mut *state.db.acquire().await?, &state, id).await?;
+    found.map(Json).ok_or_else(|| {
+        Error::conflict("This petition takes no signatures now, or what stands here isn’t what the log holds.")
+    })
 }

@@ -81,7 +81,6 @@ struct ListPage {
     tab: &'static str,
     /// Name of what they are all about.
     about: Option<String>,
-    about_query: String,
     items: Vec<Item>,
     pager: Pager,
     sorts: Vec<(String, String)>,
@@ -206,7 +205,6 @@ pub async fn list(
         form: Form::new(form),
         tab,
         about: name,
-        about_query: about.map(About::query).unwrap_or_default(),
         items,
         pager,
         sorts: SORTS.iter().map(pair).collect(),

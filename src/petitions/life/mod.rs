@@ -33,6 +33,7 @@ mod store;
 pub use about::{PetitionLink, petitions_about};
 pub use actions::advance;
 pub use documents::documents;
+pub use export::find_signable;
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -43,9 +44,6 @@ use crate::web::{Access, Role, Routes};
 
 /// Those who may have news of a petition.
 const REPORTERS: Access = Access::Roles(&[Role::Worker, Role::Representative]);
-
-
-
 
 /// Room for the longest text, as a browser encodes it.
 fn large() -> DefaultBodyLimit {

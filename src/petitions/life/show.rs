@@ -15,7 +15,7 @@ use super::store;
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::error::{Error, Result};
-use crate::petitions::model::{CHECKING_DAYS, REFUSALS};
+use crate::petitions::model::REFUSALS;
 use crate::web::forms::refused;
 use crate::web::page::html_with;
 use crate::web::{Form, Page, Path, Role, Submitted, Viewer, see_other};
@@ -71,10 +71,6 @@ impl ShowPage {
 
     fn may_answer(&self) -> bool {
         self.page.is_publisher() && self.state.was_opened()
-    }
-
-    fn checking_days(&self) -> i64 {
-        CHECKING_DAYS
     }
 }
 
