@@ -240,7 +240,7 @@ def holding(folder):
     story = Story()
     older = [3, 20, 30]
     folder.add("petitions-hold.export", "a log with petitions", write(story.export(older)), 0,
-               words=["5 signatures stand", "packs: 8 by the operator, 8 by the representative", "2026-Q4: 8",
+               words=["signatures that stand: 5", "packs: 8 by the operator, 8 by the representative", "2026-Q4: 8",
                       "can't tell who runs"])
     for name, count, exit in (("right", 5, 0), ("wrong", 6, 1), ("hidden", None, 1)):
         text = json.dumps({"petition_leaf": story.hash["A 2"], "signatures": count, "title": "Mehr Licht"})

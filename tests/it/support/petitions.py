@@ -325,8 +325,8 @@ class Book:
             for self.index in list(petition.signers.values())[min(packs):]:
                 self.must(False, f"{len(petition.signers)} keys signed, and packs were given out {packs[0]} times by "
                                  f"the operator and {packs[1]} times by the representative")
-            words.append(f"petition {petition.newest[:12]}, version {petition.version}: {len(petition.standing)} "
-                         f"signatures stand; packs: {packs[0]} by the operator, {packs[1]} by the representative; "
+            words.append(f"petition {petition.newest[:12]}, version {petition.version}: signatures that stand: "
+                         f"{len(petition.standing)}; packs: {packs[0]} by the operator, {packs[1]} by the representative; "
                          f"roll of {petition.place[0]}: {epoch['size']}")
         return "; ".join(words)
 

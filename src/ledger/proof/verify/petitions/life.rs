@@ -250,7 +250,7 @@ impl Petition {
             return;
         }
         let words = format!(
-            "petition {name}, version {version}: {stand} signatures stand; packs: {operator} by the operator, \
+            "petition {name}, version {version}: signatures that stand: {stand}; packs: {operator} by the operator, \
              {representative} by the representative; roll of {}: {}",
             self.epoch,
             epoch.size()
