@@ -251,6 +251,14 @@ def holding(folder):
     folder.put("petition-few.json", text)
     folder.add("petitions-displayed-few.export", "a page displayed none, of two", write(story.export()), 0,
                petition="petition-few.json")
+    def fourth(log):
+        log.step("A without 3", withdraw_leaf(log.hash["A 2"], 3, 2))
+
+    for count in (4, 0, 5, 3):
+        few = Story({"A closed": fourth}, altered("A closed", signatures=count))
+        holds = count in (4, 0)
+        folder.add(f"petitions-closed-of-4-with-{count}.export", f"closed with {count} where 4 stand",
+                   write(few.export()), 0 if holds else 1, leaf=None if holds else few.at["A closed"])
     export = story.export()
     export["documents"] = [d for d in export["documents"] if d[0] != story.at["C 1"]]
     export["header"]["withheld"] = 1

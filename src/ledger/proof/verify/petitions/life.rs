@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::super::super::petition::{
-    AnswerLeaf, CheckLeaf, CloseLeaf, Credential, Outcome, PetitionLeaf, SLOTS, START_SLOT, petition_message,
+    AnswerLeaf, CheckLeaf, CloseLeaf, Credential, FEW, Outcome, PetitionLeaf, SLOTS, START_SLOT, petition_message,
 };
 use super::super::super::tree::Hash;
 use super::issuing::Epochs;
@@ -170,7 +170,9 @@ impl Life {
             report.violated(PETITIONS, Some(at.index), "the petition was closed before");
         }
         petition.closed = true;
-        if leaf.signatures != petition.stand {
+        // Fewer than five are told nobody, also not at the end.
+        let hidden = leaf.signatures == 0 && petition.stand < FEW;
+        if leaf.signatures != petition.stand && !hidden {
             let words = format!(
                 "it says that {} signatures stand, and by the leaves it is {}",
                 leaf.signatures, petition.stand
