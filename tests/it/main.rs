@@ -30,6 +30,7 @@ mod people;
 mod petition_attack;
 mod petition_credentials;
 mod petition_signing;
+mod petition_stuffing;
 mod policy;
 mod policy_end_to_end;
 mod receipt;

@@ -132,7 +132,10 @@ impl Entries {
             let words = format!("{} are of kinds not checked by this version", self.unknown);
             report.not_checked(LEAVES, words);
         }
-        report.unless_violated(CHAINS, format!("{} notices, processings and petitions, unbroken", self.chains.len()));
+        report.unless_violated(
+            CHAINS,
+            format!("{} notices, processings and petitions, unbroken", self.chains.len()),
+        );
     }
 
     /// What was lost when the log began again, or why the beginning doesn't hold.

@@ -93,13 +93,7 @@ fn read(source: impl BufRead, report: &mut Report) -> Result<Read, Fault> {
     let mut reader = Reader::new(source);
     let header = reader.header()?;
     let entries = Entries::of(&header.origin);
-    let mut read = Read {
-        header,
-        entries,
-        hashes: Vec::new(),
-        older: Vec::new(),
-        documents: Vec::new(),
-    };
+    let mut read = Read { header, entries, hashes: Vec::new(), older: Vec::new(), documents: Vec::new() };
     let mut tiles = 0;
     while let Some(item) = reader.item()? {
         match item {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::super::petition::{
-    EpochLeaf, Issuer, IssuerRole, IssueLeaf, RollLeaf, SLOTS, epoch_message, issue_message, roll_message,
+    EpochLeaf, IssueLeaf, Issuer, IssuerRole, RollLeaf, SLOTS, epoch_message, issue_message, roll_message,
 };
 use super::super::super::token::{TokenKey, challenge_digest};
 use super::super::super::tree::Hash;
@@ -138,7 +138,9 @@ impl Epochs {
         }
         match (leaf.issuer, &leaf.signature) {
             (IssuerRole::Operator, None) => {}
-            (IssuerRole::Operator, Some(_)) => wrong("the operator's pack carries a signature that nobody checks"),
+            (IssuerRole::Operator, Some(_)) => {
+                wrong("the operator's pack carries a signature that nobody checks")
+            }
             (IssuerRole::Representative, signature) => {
                 let message =
                     issue_message(origin, &leaf.epoch, &epoch.representative, leaf.index, &leaf.request);
@@ -149,11 +151,17 @@ impl Epochs {
     }
 
     pub fn judge(&self, report: &mut Report) {
-        report.unless_violated(EPOCHS, format!("{}, with a key for each slot, none of them twice", self.all.len()));
+        report.unless_violated(
+            EPOCHS,
+            format!("{}, with a key for each slot, none of them twice", self.all.len()),
+        );
         let versions: u64 = self.all.values().map(|epoch| epoch.versions).sum();
-        report.unless_violated(ROLLS, format!("{versions} versions, each signed and none smaller than before"));
-        let [operator, representative] = [0, 1].map(|i| self.all.values().map(|e| e.issued()[i]).sum::<u64>());
-        let words = format!("{operator} by the operator and {representative} by the representative, one a place");
+        report
+            .unless_violated(ROLLS, format!("{versions} versions, each signed and none smaller than before"));
+        let [operator, representative] =
+            [0, 1].map(|i| self.all.values().map(|e| e.issued()[i]).sum::<u64>());
+        let words =
+            format!("{operator} by the operator and {representative} by the representative, one a place");
         report.unless_violated(PACKS, words);
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::super::super::petition::{
-    AnswerLeaf, CheckLeaf, CloseLeaf, Credential, FEW, Outcome, PetitionLeaf, SLOTS, START_SLOT, petition_message,
+    AnswerLeaf, CheckLeaf, CloseLeaf, Credential, FEW, Outcome, PetitionLeaf, SLOTS, START_SLOT,
+    petition_message,
 };
 use super::super::super::tree::Hash;
 use super::issuing::Epochs;
@@ -182,7 +183,10 @@ impl Life {
     }
 
     pub fn judge(&self, epochs: &Epochs, report: &mut Report) {
-        report.unless_violated(PETITIONS, format!("{}, each with a slot and unbroken versions", self.all.len()));
+        report.unless_violated(
+            PETITIONS,
+            format!("{}, each with a slot and unbroken versions", self.all.len()),
+        );
         self.keys.judge(report);
         for (epoch, leaves) in &self.started {
             let [operator, representative] = epochs.get(epoch).map_or([0; 2], |epoch| epoch.issued());
@@ -194,7 +198,8 @@ impl Life {
         for petition in &self.all {
             petition.judge(epochs, report);
         }
-        let packs = "no petition has more signers than packs of either issuer, nor packs than people on the roll";
+        let packs =
+            "no petition has more signers than packs of either issuer, nor packs than people on the roll";
         report.unless_violated(TALLIES, packs);
     }
 
@@ -233,7 +238,8 @@ impl Petition {
         if leaf.author.as_ref().map(|author| author.key) != self.author {
             return Some("a petition's versions have one author");
         }
-        (self.outcome.is_some() || self.closed).then_some("a petition that was checked or closed has no new version")
+        (self.outcome.is_some() || self.closed)
+            .then_some("a petition that was checked or closed has no new version")
     }
 
     /// Whether no more signed than could.

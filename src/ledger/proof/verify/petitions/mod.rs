@@ -68,9 +68,13 @@ impl Petitions {
             (&mut self.speakers, &mut self.epochs, &mut self.life, &mut self.work);
         match leaf {
             Leaf::Key(key) if key.role != "log" => speakers.add(place.index, key, &self.names, report),
-            Leaf::Epoch(leaf) => epochs.epoch(place, leaf, (&origin, speakers.representative()), work, report),
+            Leaf::Epoch(leaf) => {
+                epochs.epoch(place, leaf, (&origin, speakers.representative()), work, report)
+            }
             Leaf::Roll(leaf) => epochs.roll(place, leaf, (&origin, speakers.representative()), work, report),
-            Leaf::Issue(leaf) => epochs.issue(place, leaf, (&origin, speakers.representative()), work, report),
+            Leaf::Issue(leaf) => {
+                epochs.issue(place, leaf, (&origin, speakers.representative()), work, report)
+            }
             Leaf::Petition(leaf) => life.petition(place, leaf, (&origin, epochs), work, report),
             Leaf::Check(leaf) => life.check(place, leaf, report),
             Leaf::Sign(leaf) => life.sign(place, leaf, (&origin, epochs), work, report),

@@ -39,7 +39,9 @@ impl Life {
         };
         match shown.signatures {
             Some(number) if number == stand => report.holds(SHOWN, format!("{number}, as by the leaves")),
-            None if stand < FEW => report.holds(SHOWN, "none was displayed, and fewer than 5 stand in the leaves"),
+            None if stand < FEW => {
+                report.holds(SHOWN, "none was displayed, and fewer than 5 stand in the leaves")
+            }
             Some(number) => {
                 let words = format!("{number} were displayed, and by the leaves {stand} signatures stand");
                 report.violated(SHOWN, None, words);

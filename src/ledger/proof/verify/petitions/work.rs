@@ -30,8 +30,9 @@ impl Test {
     fn holds(&self) -> bool {
         match self {
             Test::Signed { key, message, signature } => is_signed(key, message, signature),
-            Test::Token { slot, nonce, token } => from_base64url(token)
-                .is_ok_and(|bytes| slot.key.verifies(&nonce.0, &slot.challenge, &bytes)),
+            Test::Token { slot, nonce, token } => {
+                from_base64url(token).is_ok_and(|bytes| slot.key.verifies(&nonce.0, &slot.challenge, &bytes))
+            }
         }
     }
 }
