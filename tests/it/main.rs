@@ -34,6 +34,7 @@ mod petition_signing;
 mod petition_answers;
 mod petition_desk;
 mod petitions;
+mod petition_stuffing;
 mod policy;
 mod policy_end_to_end;
 mod receipt;
