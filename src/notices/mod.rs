@@ -41,6 +41,7 @@ mod version;
 
 use std::time::Duration;
 
+pub use board::{Code, code as qr_code};
 pub use coverage::{Coverage, list_coverage};
 pub use documents::documents;
 pub use life::{State, Step};
