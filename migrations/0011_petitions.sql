@@ -208,9 +208,11 @@ create table petition_signature (
     kind text not null,
     mode text,
     disclosure text,
+    leaf_hash bytea not null,
     -- No foreign key: checking one would lock rows of the log.
     ledger_entry bigint not null,
     constraint petition_signature_once primary key (petition_leaf, key),
+    constraint petition_signature_leaf_once unique (leaf_hash),
     constraint petition_signature_kind_known check (kind in ('sign', 'withdraw'))
 );
 comment on table petition_signature is 'Purpose: each key''s last action that stands in the log. Retention: kept.';

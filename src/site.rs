@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::database;
 use crate::error::Result;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
-use crate::{collection, consent, register};
+use crate::{collection, consent, petitions, register};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -61,7 +61,9 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
     paths(collection::api::enrol, collection::api::report, collection::pages::all_json,
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
-        consent::api::confirm, consent::api::policy_key, consent::mine::choices),
+        consent::api::confirm, consent::api::policy_key, consent::mine::choices,
+        petitions::signing::api::act, petitions::signing::api::key, petitions::signing::api::leaf,
+        petitions::signing::api::deliver),
     modifiers(&Schemes)
 )]
 struct Description;
@@ -73,7 +75,8 @@ impl utoipa::Modify for Schemes {
         let components = openapi.components.get_or_insert_default();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("agent_token", SecurityScheme::Http(bearer.clone()));
-        components.add_security_scheme("system_token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("system_token", SecurityScheme::Http(bearer.clone()));
+        components.add_security_scheme("representative_token", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-daylight"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }

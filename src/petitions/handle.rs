@@ -1,12 +1,13 @@
 //! What petitions keep in memory, shared by all handlers.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 
-use super::signing::Intake;
+use super::signing::{Intake, Slots};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::error::Result;
@@ -22,6 +23,9 @@ struct Inner {
     key: OnceLock<SigningKey>,
     representative: RwLock<Option<Arc<str>>>,
     intake: Intake,
+    slots: Slots,
+    /// The hour whose batches were published last.
+    published: AtomicI64,
 }
 
 impl Petitions {
@@ -32,6 +36,8 @@ impl Petitions {
             key: OnceLock::new(),
             representative: RwLock::new(None),
             intake: Intake::start(db, clock),
+            slots: Slots::default(),
+            published: AtomicI64::new(0),
         }))
     }
 
@@ -66,6 +72,18 @@ impl Petitions {
     pub fn set_representative_url(&self, url: Option<&str>) {
         let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *kept = url.map(Into::into);
+    }
+
+    pub(super) fn is_published(&self, turn: i64) -> bool {
+        self.0.published.load(Ordering::Relaxed) >= turn
+    }
+
+    pub(super) fn set_published(&self, turn: i64) {
+        self.0.published.store(turn, Ordering::Relaxed);
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.0.slots
     }
 
     pub(super) fn intake(&self) -> &Intake {

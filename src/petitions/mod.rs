@@ -28,6 +28,11 @@ pub fn routes() -> Routes {
     Routes::new().merge(issuing::routes()).merge(life::routes()).merge(signing::routes()).merge(signing_pages::routes())
 }
 
+/// Where signatures come in: nothing is logged of them.
+pub fn silent_routes() -> Routes {
+    signing::silent_routes()
+}
+
 /// Between looks at what is to be done.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 

@@ -28,6 +28,7 @@ mod outbox;
 mod packaging;
 mod people;
 mod petition_credentials;
+mod petition_signing;
 mod policy;
 mod policy_end_to_end;
 mod receipt;
