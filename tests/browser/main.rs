@@ -11,10 +11,12 @@ mod notice;
 mod pages;
 mod plain;
 mod print;
+mod representative;
 mod screenshots;
 mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tab;
 mod verify;
+mod wallet_keys;
 mod worker;
