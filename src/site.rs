@@ -12,6 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::app::AppState;
 use crate::database;
 use crate::error::Result;
+use crate::petitions::issuing::api as issuing;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
 use crate::{collection, consent, petitions, register};
 
@@ -63,7 +64,9 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
         register::api::categories, consent::api::decision, consent::api::agent_policy,
         consent::api::confirm, consent::api::policy_key, consent::mine::choices,
         petitions::signing::api::act, petitions::signing::api::key, petitions::signing::api::leaf,
-        petitions::signing::api::deliver),
+        petitions::signing::api::deliver,
+        issuing::wallet, issuing::enrol, issuing::issuer, issuing::epoch, issuing::place, issuing::pack,
+        issuing::roll, issuing::sign_roll, issuing::issues, issuing::petitions),
     modifiers(&Schemes)
 )]
 struct Description;

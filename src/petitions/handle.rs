@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 
+use super::issuing::OperatorKeys;
 use super::signing::{Intake, Slots};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -22,6 +23,7 @@ struct Inner {
     random: Random,
     key: OnceLock<SigningKey>,
     representative: RwLock<Option<Arc<str>>>,
+    keys: OperatorKeys,
     intake: Intake,
     slots: Slots,
     /// The hour whose batches were published last.
@@ -30,8 +32,10 @@ struct Inner {
 
 impl Petitions {
     pub fn new(db: PgPool, config: &Config, clock: Clock, random: Random) -> Self {
+        let folder = config.data_dir.join("petitions");
         Petitions(Arc::new(Inner {
-            folder: config.data_dir.join("petitions"),
+            keys: OperatorKeys::new(folder.clone(), random.clone()),
+            folder,
             random,
             key: OnceLock::new(),
             representative: RwLock::new(None),
@@ -84,6 +88,11 @@ impl Petitions {
 
     pub(super) fn slots(&self) -> &Slots {
         &self.0.slots
+    }
+
+    /// The operator's token keys.
+    pub(super) fn keys(&self) -> &OperatorKeys {
+        &self.0.keys
     }
 
     pub(super) fn intake(&self) -> &Intake {

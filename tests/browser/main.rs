@@ -18,5 +18,7 @@ mod site;
 mod support;
 mod tab;
 mod verify;
+mod wallet;
 mod wallet_keys;
 mod worker;
+mod workplace;

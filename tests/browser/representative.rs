@@ -116,6 +116,7 @@ async fn issuer(State(it): Is) -> Json<IssuerInfo> {
         origin: it.origin.clone(),
         public_key: Hash(petition::representative_key().verifying_key().to_bytes()),
         other: Some(it.dashboard.clone()),
+        announcement: None,
     })
 }
 

@@ -6,11 +6,12 @@ use axum::response::Response;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::store::{self, Representative, Target};
+use super::store::{self, Target};
+use super::{Second, obstacle};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::ledger::proof::base64url;
-use crate::petitions::model::PACKS_NEEDED;
+use crate::petitions::issuing;
 use crate::web::{Page, Path, Viewer, html};
 use crate::{identity, notices, register};
 
@@ -27,7 +28,7 @@ struct SignPage {
     leaf: String,
     worker_ref: Option<Uuid>,
     department: Option<String>,
-    representative: Option<Representative>,
+    second: Option<Second>,
     packs: i64,
     /// Names of declared categories that would record this.
     watching: Vec<&'static str>,
@@ -62,17 +63,7 @@ impl SignPage {
 
     /// Why nobody can sign without their name now.
     fn confidential_obstacle(&self) -> Option<String> {
-        match &self.representative {
-            None => Some("Off: your representatives have no server, and without a second issuer a signature without \
-                          a name could be made up."
-                .into()),
-            Some(_) if self.packs < PACKS_NEEDED => Some(format!(
-                "Off until {PACKS_NEEDED} colleagues have credentials; {} have them so far. Among fewer, somebody could \
-                 guess who signed.",
-                self.packs
-            )),
-            Some(_) => None,
-        }
+        obstacle(self.second.as_ref(), self.packs, "signed")
     }
 }
 
@@ -84,16 +75,15 @@ pub async fn show(
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let it = store::find_target(&mut db, id).await?.ok_or(Error::NotFound)?;
-    let known = store::find_wallet(&mut db, viewer.person_id).await?;
     let person = identity::find_person(&mut db, viewer.person_id).await?;
     let address = format!("{}/petitions/{id}/sign", state.config.base_url);
     html(&SignPage {
         id,
         leaf: base64url(&it.leaf_hash),
-        worker_ref: known.map(|k| k.worker_ref),
+        worker_ref: store::find_worker_ref(&mut db, viewer.person_id).await?,
         department: person.and_then(|p| p.department),
-        representative: store::find_representative(&mut db).await?,
-        packs: store::count_packs(&mut db, &it.epoch).await?,
+        second: Second::find(&mut db, &state).await?,
+        packs: issuing::packs_of(&mut db, &it.epoch).await?,
         watching: watching(&mut db, &page).await?,
         code: notices::qr_code(&address),
         address,

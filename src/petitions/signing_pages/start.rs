@@ -6,10 +6,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::store::{self, Representative};
+use super::{Second, obstacle, store};
 use crate::app::AppState;
 use crate::error::Result;
-use crate::petitions::model::{OPEN_DAYS, PACKS_NEEDED, SEEKING_DAYS, SUPPORTERS};
+use crate::petitions::issuing;
+use crate::petitions::model::{OPEN_DAYS, SEEKING_DAYS, SUPPORTERS};
 use crate::web::{Page, Viewer, html};
 
 #[derive(Debug, Deserialize)]
@@ -23,7 +24,7 @@ pub struct About {
 struct StartPage {
     page: Page,
     worker_ref: Option<Uuid>,
-    representative: Option<Representative>,
+    second: Option<Second>,
     epoch: Option<String>,
     packs: i64,
     about: Option<(String, Uuid)>,
@@ -43,16 +44,7 @@ impl StartPage {
     }
 
     fn obstacle(&self) -> Option<String> {
-        match (&self.representative, &self.epoch) {
-            (None, _) => Some("Your representatives have no server yet, so nobody can start without a name.".into()),
-            (_, None) => Some("No epoch has begun yet, so nobody has credentials.".into()),
-            _ if self.packs < PACKS_NEEDED => Some(format!(
-                "Off until {PACKS_NEEDED} colleagues have credentials; {} have them so far. Among fewer, somebody could \
-                 guess who started it.",
-                self.packs
-            )),
-            _ => None,
-        }
+        obstacle(self.second.as_ref(), self.packs, "started it")
     }
 }
 
@@ -63,17 +55,16 @@ pub async fn show(
     Query(about): Query<About>,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let known = store::find_wallet(&mut db, viewer.person_id).await?;
     let epoch = store::find_epoch(&mut db).await?;
     let packs = match &epoch {
-        Some(epoch) => store::count_packs(&mut db, epoch).await?,
+        Some(epoch) => issuing::packs_of(&mut db, epoch).await?,
         None => 0,
     };
     let kind = about.about_kind.filter(|kind| ["processing", "notice"].contains(&kind.as_str()));
     html(&StartPage {
         page,
-        worker_ref: known.map(|k| k.worker_ref),
-        representative: store::find_representative(&mut db).await?,
+        worker_ref: store::find_worker_ref(&mut db, viewer.person_id).await?,
+        second: Second::find(&mut db, &state).await?,
         about: kind.zip(about.about_id),
         epoch,
         packs,

@@ -42,32 +42,9 @@ pub async fn find_target(db: &mut PgConnection, petition: Uuid) -> Result<Option
     .await
 }
 
-/// What a wallet is known by: the person's reference, and their public key.
-pub struct Known {
-    pub worker_ref: Uuid,
-    pub id_key: Option<Vec<u8>>,
-}
-
-pub async fn find_wallet(db: &mut PgConnection, person: Uuid) -> Result<Option<Known>> {
-    sqlx::query_as!(Known, "select worker_ref, id_key from wallet where person_id = $1", person)
-        .fetch_optional(db)
-        .await
-}
-
-/// The representative's server.
-pub struct Representative {
-    pub name: String,
-    pub run_by: String,
-    pub same_operator: bool,
-}
-
-pub async fn find_representative(db: &mut PgConnection) -> Result<Option<Representative>> {
-    sqlx::query_as!(
-        Representative,
-        "select name, run_by, same_operator from representative_server where ended_at is null"
-    )
-    .fetch_optional(db)
-    .await
+/// The number under which a person's wallet is known; none until they have opened its page.
+pub async fn find_worker_ref(db: &mut PgConnection, person: Uuid) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!("select worker_ref from wallet where person_id = $1", person).fetch_optional(db).await
 }
 
 /// The newest epoch that has begun.
@@ -76,17 +53,5 @@ pub async fn find_epoch(db: &mut PgConnection) -> Result<Option<String>> {
         "select epoch from petition_epoch where began_at is not null order by number desc limit 1"
     )
     .fetch_optional(db)
-    .await
-}
-
-/// Packs of an epoch that both issuers gave out.
-pub async fn count_packs(db: &mut PgConnection, epoch: &str) -> Result<i64> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "n!" from petition_pack o join petition_pack r
-               on r.epoch = o.epoch and r.place = o.place and r.issuer = 'representative'
-           where o.epoch = $1 and o.issuer = 'operator'"#,
-        epoch,
-    )
-    .fetch_one(db)
     .await
 }
