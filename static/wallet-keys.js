@@ -232,6 +232,9 @@ globalThis.WalletKeys = (() => {
     const key = await slotKey(seed, pack.epoch, pack.group, 0);
     return key.sign(authorMessage(origin, petition, what, content));
   };
+  /** A key as two people compare it, as src/credentials/wire.rs writes it. */
+  const fingerprint = async (key) => Array.from((await sha256(fromBase64Url(key))).slice(0, 16),
+    (byte) => byte.toString(16).padStart(2, "0")).join("").match(/.{4}/g).join(" ");
   const promiseHolds = (key, origin, promise) =>
     isSigned(key, promiseMessage(origin, promise.leaf_hash, promise.include_by), promise.signature);
 
@@ -292,7 +295,7 @@ globalThis.WalletKeys = (() => {
 
   return Object.freeze({
     Refused, must, missing, canonical, hashText, encode, toCode, fromCode, identityKey, slotKey, blindingStream, enrolMessage,
-    tokenKey, ask, finish, sign, withdraw, author, authorAct, promiseHolds, isSigned, logKeys, epochInLog, epochSigned,
+    tokenKey, ask, finish, sign, withdraw, author, authorAct, promiseHolds, fingerprint, isSigned, logKeys, epochInLog, epochSigned,
     toBase64Url, fromBase64Url, SLOTS,
   });
 })();

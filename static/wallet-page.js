@@ -7,6 +7,8 @@
   let worker = null;
   // Of what this server knows: the public key, which tells whether a recovery code is the right one.
   let known = null;
+  // Another wallet of theirs has this quarter's credentials.
+  let fromNext = false;
 
   const STATES = {
     "no-epoch": ["The first quarter with credentials hasn’t begun. Your wallet waits for it.", "Waiting for the first quarter"],
@@ -16,6 +18,9 @@
     ready: ["Your credentials are here. You can sign.", "Ready"],
     problem: ["Your credentials couldn’t be fetched.", "A problem"],
   };
+
+  const NEXT = ["Another wallet of yours has this quarter’s credentials, and there is only one pack each. Recover that one with its "
+    + "code (burn this one first), or wait: this wallet counts from the next quarter on.", "Counts from the next quarter on"];
 
   const show = (id, visible) => { $(id).hidden = !visible; };
   const say = (words) => { if ($("state").textContent !== words) $("state").textContent = words; };
@@ -46,7 +51,8 @@
       document.querySelector("[data-when-known]").hidden = root.dataset.known !== "true";
       return say("There is no wallet of yours in this browser.");
     }
-    const code = it.state?.code ?? "needs-code", [words, short] = STATES[code];
+    const code = it.state?.code ?? "needs-code", replaced = fromNext && code === "not-on-roll";
+    const [words, short] = replaced ? NEXT : STATES[code];
     const ready = code === "ready";
     show("enrolment", !it.representative || code === "not-on-roll" && !ready);
     $("state").className = `banner banner--${ready ? "success" : code === "problem" ? "warning" : "info"}`;
@@ -54,7 +60,7 @@
     $("is").textContent = short;
     const epochs = Object.keys(it.packs);
     $("epoch").textContent = epochs.length ? `Credentials for ${epochs.join(", ")}` : it.state?.epoch ? `${it.state.epoch}: none yet` : "not known yet";
-    $("representative-key").textContent = it.representative ? `${it.representative.name}: ${it.representative.key}` : "not known yet";
+    $("representative-key").textContent = it.representative ? `${it.representative.name}: ${await WalletKeys.fingerprint(it.representative.key)}` : "not known yet";
   };
   const refresh = async () => {
     await draw();
@@ -65,6 +71,7 @@
 
   $("make").addEventListener("click", () => run($("make"), async () => {
     await wallet.make(worker);
+    fromNext = (await wallet.info()).from_next_epoch;
     await refresh();
     $("state").focus();
   }));
@@ -126,7 +133,7 @@
     root.hidden = false;
     await run($("again"), async () => {
       const info = await wallet.info();
-      [worker, known] = [info.worker_ref, info.id_key];
+      [worker, known, fromNext] = [info.worker_ref, info.id_key, info.from_next_epoch];
       root.dataset.known = String(Boolean(known));
       if (await wallet.find(worker)) await refresh();
       else await draw();

@@ -144,6 +144,13 @@ globalThis.DaylightWallet = (() => {
     script.onerror = () => reject(new Away("A part of this page can’t be loaded."));
     document.head.append(script);
   });
+  /** Their server may move; that its key stays is checked next. */
+  const follow = async (wallet) => {
+    const { other } = await call(api("petitions/issuer"));
+    if (!other || other === wallet.representative.url) return;
+    wallet.representative.url = other;
+    await change(wallet.worker, { representative: wallet.representative });
+  };
   /** Everything that is checked before anything is blinded: that all are shown the same keys. */
   const checkEpoch = async (wallet, info) => {
     await WalletKeys.epochInLog(info, wallet.origin, wallet.logKeys);
@@ -181,6 +188,7 @@ globalThis.DaylightWallet = (() => {
     const state = { epoch, ends_at, packs, packs_needed };
     if (wallet.packs[epoch]) return { code: "ready", ...state };
     if (!wallet.representative) return { code: "needs-code", ...state };
+    await follow(wallet);
     await checkEpoch(wallet, info);
     const index = await placeOf(wallet, epoch);
     if (index === null) return { code: "not-on-roll", ...state };

@@ -9,6 +9,7 @@ mod links;
 mod network;
 mod notice;
 mod pages;
+mod petitions;
 mod plain;
 mod print;
 mod representative;

@@ -4,7 +4,7 @@ use daylight::clock::Random;
 use daylight::credentials::action::{self, Known, Slot};
 use daylight::credentials::holder::{Holder, Pack};
 use daylight::credentials::seed::Seed;
-use daylight::credentials::wire::{ActionRequest, PackRequest, PackResponse};
+use daylight::credentials::wire::{ActionRequest, PackRequest, PackResponse, fingerprint};
 use daylight::ledger::document_hash;
 use daylight::ledger::proof::petition::{Disclosure, EpochLeaf, IssuerRole};
 use daylight::ledger::proof::tree::Hash;
@@ -97,7 +97,7 @@ async fn what_is_derived_is_the_same() {
         const {id} = await WalletKeys.tokenKey(key), code = await WalletKeys.toCode(bytes);
         const wrong = code.replace(/^./, (c) => c === '0' ? '1' : '0');
         return {
-          identity: (await WalletKeys.identityKey(bytes)).public, slots, code, id: to(id),
+          identity: (await WalletKeys.identityKey(bytes)).public, slots, fingerprint: await WalletKeys.fingerprint(slots[0]), code, id: to(id),
           stream: to(await WalletKeys.blindingStream(bytes, '2026-Q4', 'all', 3, to(id))),
           read: to(await WalletKeys.fromCode(code.toLowerCase().replaceAll('-', ' ').replaceAll('0', 'o').replaceAll('1', 'l'))),
           refused: [await WalletKeys.fromCode(wrong), await WalletKeys.fromCode(''), await WalletKeys.fromCode(code + 'A')],
@@ -107,8 +107,10 @@ async fn what_is_derived_is_the_same() {
     let slots = (0..16).map(|slot| {
         base64url(holder.seed.slot_key(EPOCH, GROUP, slot).verifying_key().as_bytes())
     });
+    let slots: Vec<String> = slots.collect();
+    let first: Hash = slots[0].parse().expect("a key");
     let wanted = json!({
-        "identity": holder.identity(), "slots": slots.collect::<Vec<_>>(), "code": holder.seed.to_code(), "id": key.id(),
+        "identity": holder.identity(), "slots": slots, "fingerprint": fingerprint(&first), "code": holder.seed.to_code(), "id": key.id(),
         "stream": base64url(&holder.seed.blinding_stream(EPOCH, GROUP, 3, key)), "read": base64url(&holder.seed.0),
         "refused": [null, null, null],
     });
