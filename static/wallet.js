@@ -127,7 +127,8 @@ globalThis.DaylightWallet = (() => {
     must(!known || known === key, "This code is of another wallet than the one on record for you.");
     const wallet = await begin(worker, seed);
     // It was made known with a code before, unless the first device never came so far.
-    return known ? change(worker, { representative: await meetRepresentative(wallet) }) : wallet;
+    const representative = known ? await meetRepresentative(wallet) : null;
+    return change(worker, { representative, recovered: true });
   };
   const burn = async (worker) => {
     const actions = await store("actions", "readwrite");
@@ -217,9 +218,11 @@ globalThis.DaylightWallet = (() => {
 
   // Signing --------------------------------------------------------------------------------------------------------
   const action = (worker, petition) => read("actions", [worker, petition]);
-  /** The number of the key's next action: from the wallet's own record, else from what stands in the log. */
+  /** The number of the key's next action: from the wallet's own record, else from what stands in the log. A wallet
+      that was made here knows that it has none there, and doesn't ask: who asks for a key shows that they hold it. */
   const nextNumber = async (kind, before, wallet, pack, { petition, slot }) => {
     if (before) return before.number + 1;
+    if (kind === "sign" && !wallet.recovered) return 1;
     const { public: key } = await WalletKeys.slotKey(wallet.seed, pack.epoch, pack.group, slot);
     const found = await orMissing(call(api(`petitions/keys/${petition}/${key}`)));
     // A withdrawal follows a signature that may still wait.

@@ -76,6 +76,9 @@ async fn somebody_signs_changes_and_withdraws_by_mouse() {
     tab.click("#submit").await;
     wait_for_signed(&tab).await;
     assert_eq!(received(&place), [(1, Some((Mode::Confidential, Disclosure::Nobody)))]);
+    // A recovered wallet looks which number its key has in the log; Chromium tells of the 404.
+    let said = tab.complaints().await;
+    assert!(said.iter().all(|line| line.contains("status of 404")), "{said:?}");
     let words = tab.text("#signed").await;
     assert!(words.contains("It waits for the next batch") && words.contains("2 January 2027"), "{words}");
     assert!(words.contains("confidentially: nobody sees that it is you"), "{words}");

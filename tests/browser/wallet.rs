@@ -53,6 +53,19 @@ async fn a_wallet_is_made_enrolled_filled_and_burnt() {
     assert_eq!(place.representative.shared().packs, 1);
     assert_eq!(place.representative.shared().cookies, 0, "nobody is told who asks");
 
+    // It signs, and asks nobody for its key: it knows that this is the first time.
+    let petition = place.open(2, "A bench").await;
+    tab.open(&format!("/petitions/{}/sign", petition.id)).await;
+    tab.wait("document.querySelector('#how')?.disabled === false").await;
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    tab.wait("!document.querySelector('#signed').hidden").await;
+    let asked: Vec<String> = tab.eval("performance.getEntriesByType('resource').map((e) => e.name)").await;
+    assert!(!asked.iter().any(|a| a.contains("/keys/")), "{asked:?}");
+    assert!(asked.iter().any(|a| a.ends_with("/actions") && a.starts_with(&place.representative.url)), "{asked:?}");
+    tab.open("/petitions/wallet").await;
+    place.ready(&tab).await;
+
     // On paper: the seed that the browser holds.
     tab.click("#show-code").await;
     tab.wait("document.querySelector('#recovery-code').textContent.length === 69").await;
