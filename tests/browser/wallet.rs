@@ -29,7 +29,7 @@ async fn a_wallet_is_made_enrolled_filled_and_burnt() {
     tab.wait("!document.querySelector('#begin').hidden").await;
     tab.click("#make").await;
     tab.wait("!document.querySelector('#enrolment').hidden").await;
-    assert!(tab.text("#state").await.contains("type the code"), "{}", tab.text("#state").await);
+    tab.wait("document.querySelector('#state').textContent.includes('type the code')").await;
 
     // A wrong code is said, and stays to be corrected.
     tab.fill("#code", "WRONG").await;
