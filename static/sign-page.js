@@ -41,7 +41,9 @@
     $("signed-title").textContent = signed ? "You signed this petition" : "You withdrew your signature";
     $("signed-words").textContent = signed ? `You signed ${inWords(it.disclosure)}.` : "You can sign again until it closes.";
     const via = it.via === "operator" ? " The representative’s server didn’t answer, so it was handed to this server directly; it counts just the same." : "";
-    $("signed-next").textContent = `It waits for the next batch. It stands in the public log by ${moment(it.promise.include_by)} at the latest.${via}`;
+    const by = moment(it.promise.include_by), late = Date.parse(it.promise.include_by) < Date.now();
+    $("signed-next").textContent = late ? `It was promised to stand in the public log by ${by}.`
+      : `It waits for the next batch. It stands in the public log by ${by} at the latest.${via}`;
     for (const part of ["withdraw", "receipt-part"]) show(part, signed);
     $("change").textContent = signed ? "Change how" : "Sign again";
     show("signed", true);
@@ -67,17 +69,24 @@
     if (it?.pending) trouble("The last time nobody answered, so it isn’t certain that it arrived. Try again: the same twice counts once.");
   };
 
-  const send = async (button, disclosure) => {
+  const send = async (button, disclosure, anyway) => {
     trouble(null);
     button.disabled = true;
     say("Sending …");
     try {
-      const it = await wallet.act(worker, target, disclosure);
+      const it = await wallet.act(worker, target, disclosure, anyway);
       say(null);
       drawSigned(it);
       $("signed-title").focus();
     } catch (fault) {
       say(null);
+      if (fault instanceof wallet.OnlyHere) {
+        $("here-yes").onclick = () => {
+          $("here-dialog").close();
+          send(button, disclosure, true);
+        };
+        return $("here-dialog").showModal();
+      }
       trouble(fault instanceof wallet.Away ? "The network is cut, or both servers are away. Nothing is lost: what you chose is still here. Try again." : wallet.words(fault));
     } finally {
       button.disabled = false;
@@ -99,6 +108,10 @@
   });
   for (const id of ["withdraw", "withdraw-elsewhere"]) $(id).addEventListener("click", () => $("withdraw-dialog").showModal());
   $("withdraw-no").addEventListener("click", () => $("withdraw-dialog").close());
+  $("here-no").addEventListener("click", () => {
+    $("here-dialog").close();
+    trouble("Not sent yet. What you chose is still here; try again later.");
+  });
   $("withdraw-yes").addEventListener("click", () => {
     $("withdraw-dialog").close();
     send($("withdraw"), null);

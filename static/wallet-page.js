@@ -4,11 +4,8 @@
   const $ = (id) => document.getElementById(id);
   const wallet = DaylightWallet;
   const root = $("wallet");
-  let worker = null;
-  // Of what this server knows: the public key, which tells whether a recovery code is the right one.
-  let known = null;
-  // Another wallet of theirs has this quarter's credentials.
-  let fromNext = false;
+  // `known`: the public key that this server has, which tells whether a recovery code is the right one.
+  const { worker, known } = root.dataset;
 
   const STATES = {
     "no-epoch": ["The first quarter with credentials hasn’t begun. Your wallet waits for it.", "Waiting for the first quarter"],
@@ -43,15 +40,15 @@
   };
 
   const draw = async () => {
-    const it = worker && await wallet.find(worker);
+    const it = await wallet.find(worker);
     show("begin", !it);
     for (const part of ["credentials", "paper", "end"]) show(part, Boolean(it));
     if (!it) {
       show("enrolment", false);
-      document.querySelector("[data-when-known]").hidden = root.dataset.known !== "true";
+      document.querySelector("[data-when-known]").hidden = !known;
       return say("There is no wallet of yours in this browser.");
     }
-    const code = it.state?.code ?? "needs-code", replaced = fromNext && code === "not-on-roll";
+    const code = it.state?.code ?? "needs-code", replaced = code === "not-on-roll" && it.lateFor === it.state.epoch;
     const [words, short] = replaced ? NEXT : STATES[code];
     const ready = code === "ready";
     show("enrolment", !it.representative || code === "not-on-roll" && !ready);
@@ -71,7 +68,6 @@
 
   $("make").addEventListener("click", () => run($("make"), async () => {
     await wallet.make(worker);
-    fromNext = (await wallet.info()).from_next_epoch;
     await refresh();
     $("state").focus();
   }));
@@ -132,13 +128,9 @@
     show("no-script", false);
     root.hidden = false;
     await run($("again"), async () => {
-      const info = await wallet.info();
-      [worker, known, fromNext] = [info.worker_ref, info.id_key, info.from_next_epoch];
-      root.dataset.known = String(Boolean(known));
       if (await wallet.find(worker)) await refresh();
       else await draw();
     });
-    if (!worker) say("Your number for the wallet can’t be asked for now. Reload the page to try again.");
   };
   begin();
 })();

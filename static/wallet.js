@@ -16,6 +16,9 @@ globalThis.DaylightWallet = (() => {
     }
   }
 
+  /** The representative's server doesn't take what mustn't reach this one without its holder's word. */
+  class OnlyHere extends Error {}
+
   // What is kept ---------------------------------------------------------------------------------------------------
   const done = (request) => new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -98,8 +101,10 @@ globalThis.DaylightWallet = (() => {
     const wallet = await find(worker);
     const key = await WalletKeys.identityKey(wallet.seed);
     const signature = await key.sign(WalletKeys.enrolMessage(wallet.origin, wallet.operator.name, worker, key.public));
-    await call(api("me/wallet"), { session: true, body: { worker_ref: worker, id_key: key.public, signature } });
-    return change(worker, { announced: true });
+    const body = { worker_ref: worker, id_key: key.public, signature };
+    const { epoch, from_next_epoch: late } = await call(api("me/wallet"), { session: true, body });
+    // Another wallet of theirs may have that epoch's pack already.
+    return change(worker, { announced: true, lateFor: late ? epoch : null });
   };
   const meetRepresentative = async (wallet) => {
     const { other } = await call(api("petitions/issuer"));
@@ -228,12 +233,15 @@ globalThis.DaylightWallet = (() => {
     // A withdrawal follows a signature that may still wait.
     return (found?.number ?? (kind === "withdraw" ? 1 : 0)) + 1;
   };
-  /** To the representative first; where they don't answer, to this server. */
-  const deliver = async (wallet, request) => {
+  /** To the representative first; where they don't take it, to this server: which knows whose browser reads this page,
+      and could lay the two beside each other. So what says nothing of its holder goes there on their word only. */
+  const deliver = async (wallet, request, mayGoHere) => {
     try {
       return [await call(ofRepresentative(wallet, "actions"), { body: request }), "representative"];
     } catch (fault) {
       if (fault instanceof Answered && fault.number) throw fault;
+      if (!navigator.onLine) throw fault;
+      if (!mayGoHere) throw new OnlyHere();
     }
     return [await call(api("petitions/actions"), { body: request }), "operator"];
   };
@@ -243,11 +251,13 @@ globalThis.DaylightWallet = (() => {
     must(fits, "What came back isn’t a promise for what was sent, so it may not count. Try again, and tell your "
       + "representative if this stays.");
   };
-  /** Signs (`disclosure`: who sees the name) or withdraws (null). `target`: petition (its leaf), slot, epoch. */
-  const act = async (worker, target, disclosure) => {
+  /** Signs (`disclosure`: who sees the name) or withdraws (null). `target`: petition (its leaf), slot, epoch.
+      `anyway`: this server may see it, too. */
+  const act = async (worker, target, disclosure, anyway = false) => {
     const wallet = await find(worker), pack = wallet?.packs[target.epoch], kind = disclosure ? "sign" : "withdraw";
     must(pack, "This wallet has no credentials for this petition.");
     const before = await action(worker, target.petition);
+    const named = (disclosure ?? before?.disclosure ?? "nobody") !== "nobody";
     const makeRequest = (number) => kind === "sign" ? WalletKeys.sign(wallet, pack, target, number, disclosure)
       : WalletKeys.withdraw(wallet, pack, target, number);
     // What was sent and never answered may have arrived: the same again is the same.
@@ -258,7 +268,7 @@ globalThis.DaylightWallet = (() => {
       const record = { worker, petition: target.petition, kind, disclosure, number };
       await write("actions", { ...record, pending: true, before: again ? before.before : before && standing(before) });
       try {
-        const [promise, via] = await deliver(wallet, made.request);
+        const [promise, via] = await deliver(wallet, made.request, named || anyway);
         await checkPromise(wallet, made, promise);
         const kept = { ...record, promise, via };
         await write("actions", kept);
@@ -301,7 +311,7 @@ globalThis.DaylightWallet = (() => {
   if (globalThis.indexedDB && !document.querySelector("[data-wallet-page]")) background().catch(() => {});
 
   return Object.freeze({
-    find, make, announce, enrol, recover, burn, refresh, action, standing, act, start, authorAct, draft, words,
-    info: () => call(api("me/wallet"), { session: true }), Away, Answered,
+    find, make, enrol, recover, burn, refresh, action, standing, act, start, authorAct, draft, words,
+    Away, Answered, OnlyHere,
   });
 })();

@@ -25,7 +25,11 @@ const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
 const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
 
 pub fn routes() -> Routes {
-    Routes::new().merge(issuing::routes()).merge(life::routes()).merge(signing::routes()).merge(signing_pages::routes())
+    Routes::new()
+        .merge(issuing::routes())
+        .merge(life::routes())
+        .merge(signing::routes())
+        .merge(signing_pages::routes())
 }
 
 /// Where signatures come in: nothing is logged of them.

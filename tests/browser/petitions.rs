@@ -185,7 +185,7 @@ fn key(action: &ActionRequest) -> String {
 async fn a_cut_network_loses_nothing_and_there_is_a_second_way() {
     let place = Workplace::start(CROWD).await;
     let it = place.open(3, "Later shifts").await;
-    let tab = place.recovered(&place.epoch.colleagues[7]).await;
+    let mut tab = place.recovered(&place.epoch.colleagues[7]).await;
     tab.run(EnableParams::default()).await;
     tab.open(&page(&it)).await;
     wait_for_form(&tab).await;
@@ -206,12 +206,23 @@ async fn a_cut_network_loses_nothing_and_there_is_a_second_way() {
     assert_eq!(place.app.count("petition_waiting where kind = 'sign' and mode = 'named'").await, 1);
 
     // A signature that this browser doesn't know of: one retry with the number that it is told.
-    let forget = "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
+    let forget =
+        "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
         o.result.transaction('actions', 'readwrite').objectStore('actions').clear().onsuccess = () => {
           o.result.close(); resolve(true); }; }; })";
+    // Without a name it isn't sent there unasked.
     tab.click("#change").await;
     tab.click("label[for='mode-confidential']").await;
     tab.click("#submit").await;
+    tab.wait("document.querySelector('#here-dialog').open").await;
+    let wrong = faults(&mut tab, "sign-here").await;
+    let wrong: Vec<_> = wrong.iter().filter(|line| !line.contains("Failed to load")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    tab.click("#here-no").await;
+    assert_eq!(place.app.count("petition_waiting where mode = 'confidential'").await, 0);
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#here-dialog').open").await;
+    tab.click("#here-yes").await;
     tab.wait("document.querySelector('#signed-words').textContent.includes('confidentially')").await;
     let _: bool = tab.eval(forget).await;
     tab.open(&page(&it)).await;
@@ -243,7 +254,11 @@ async fn among_few_only_names_can_be_signed_with() {
     tab.click("label[for='mode-named']").await;
     tab.click("#submit").await;
     wait_for_signed(&tab).await;
-    assert_eq!(received(&place), [(1, Some((Mode::Named, Disclosure::Representatives)))], "the narrower one is set");
+    assert_eq!(
+        received(&place),
+        [(1, Some((Mode::Named, Disclosure::Representatives)))],
+        "the narrower one is set"
+    );
     tab.close().await;
 }
 
@@ -256,13 +271,21 @@ async fn without_javascript_or_a_wallet_everything_can_be_read() {
     let mut wrong = Vec::new();
     tab.run(SetScriptExecutionDisabledParams::new(true)).await;
     for (path, words) in [
-        (page(&it).as_str(), ["We ask for it.", "Signing needs JavaScript", "Nobody can tell whose", "With my name"]),
-        ("/petitions/wallet", ["daylight wallet enrol", "needs JavaScript", "managed", "What you should know"]),
+        (
+            page(&it).as_str(),
+            ["We ask for it.", "Signing needs JavaScript", "Nobody can tell whose", "With my name"],
+        ),
+        (
+            "/petitions/wallet",
+            ["daylight wallet enrol", "needs JavaScript", "managed", "What you should know"],
+        ),
         ("/petitions/start/confidential", ["needs JavaScript", "your name", "Title", "supp"]),
     ] {
         tab.open(path).await;
         let text = tab.text("main").await.to_lowercase();
-        for word in words.iter().filter(|w| !text.contains(&w.to_lowercase()) && **w != "Nobody can tell whose" && **w != "managed") {
+        for word in words.iter().filter(|w| {
+            !text.contains(&w.to_lowercase()) && **w != "Nobody can tell whose" && **w != "managed"
+        }) {
             wrong.push(format!("{path} doesn't say {word}: {text}"));
         }
         let usable = "[...document.querySelectorAll('#sign button, #sign input, #start button')].filter((e) => !e.matches(':disabled')
@@ -283,7 +306,8 @@ async fn without_javascript_or_a_wallet_everything_can_be_read() {
     tab.wait_for_path("/petitions/wallet").await;
     tab.wait("!document.querySelector('#begin').hidden").await;
     tab.click("#make").await;
-    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#make').disabled").await;
+    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#make').disabled")
+        .await;
     tab.click("#show-code").await;
     wrong.extend(faults(&mut tab, "wallet-code").await);
     tab.click("#burn").await;
@@ -340,7 +364,10 @@ async fn a_petition_is_started_without_a_name() {
     let wanted = serde_json::json!({"title": "Fewer “alerts”", "demand": "Please.\nFewer.", "background": "",
         "about": {"kind": "notice", "id": about}, "open_days": 60});
     assert_eq!(*document, wanted);
-    assert_eq!((&body["open_days"], &body["about_kind"], &body["about_id"]), (&60.into(), &"notice".into(), &about.into()));
+    assert_eq!(
+        (&body["open_days"], &body["about_kind"], &body["about_id"]),
+        (&60.into(), &"notice".into(), &about.into())
+    );
     let credential: Credential = serde_json::from_value(body["credential"].clone()).expect("a credential");
     let origin = &place.app.state.config.log_origin;
     let slot = Slot::of(origin, &place.epoch.leaf, 0, place.epoch.leaf_hash).expect("a slot");

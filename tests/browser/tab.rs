@@ -175,7 +175,11 @@ impl Tab {
         };
         for kind in [DispatchKeyEventType::KeyDown, DispatchKeyEventType::KeyUp] {
             let down = kind == DispatchKeyEventType::KeyDown;
-            let event = DispatchKeyEventParams::builder().r#type(kind).key(name).code(if name == " " { "Space" } else { name });
+            let event = DispatchKeyEventParams::builder().r#type(kind).key(name).code(if name == " " {
+                "Space"
+            } else {
+                name
+            });
             let event = event.windows_virtual_key_code(code);
             let event = if let Some(text) = text.filter(|_| down) { event.text(text) } else { event };
             self.run(event.build().expect("an event")).await;

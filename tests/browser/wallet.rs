@@ -44,7 +44,8 @@ async fn a_wallet_is_made_enrolled_filled_and_burnt() {
     place.put_on_roll(person).await;
     // Any page does; nobody has to come back to this one.
     tab.open("/about").await;
-    let packs = "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
+    let packs =
+        "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
         const a = o.result.transaction('wallets').objectStore('wallets').getAll();
         a.onsuccess = () => { o.result.close(); resolve(Object.keys(a.result[0].packs).length); }; }; })";
     tab.wait(&format!("(async () => (window.packs = await {packs}))() && window.packs === 1")).await;
@@ -62,7 +63,10 @@ async fn a_wallet_is_made_enrolled_filled_and_burnt() {
     tab.wait("!document.querySelector('#signed').hidden").await;
     let asked: Vec<String> = tab.eval("performance.getEntriesByType('resource').map((e) => e.name)").await;
     assert!(!asked.iter().any(|a| a.contains("/keys/")), "{asked:?}");
-    assert!(asked.iter().any(|a| a.ends_with("/actions") && a.starts_with(&place.representative.url)), "{asked:?}");
+    assert!(
+        asked.iter().any(|a| a.ends_with("/actions") && a.starts_with(&place.representative.url)),
+        "{asked:?}"
+    );
     tab.open("/petitions/wallet").await;
     place.ready(&tab).await;
 
@@ -71,7 +75,8 @@ async fn a_wallet_is_made_enrolled_filled_and_burnt() {
     tab.wait("document.querySelector('#recovery-code').textContent.length === 69").await;
     let seed = Seed::from_code(&tab.text("#recovery-code").await).expect("a code");
     let wallet = kept(&tab).await;
-    let bytes: Vec<u8> = (0..32).map(|i| wallet["seed"][i.to_string()].as_u64().expect("a byte") as u8).collect();
+    let bytes: Vec<u8> =
+        (0..32).map(|i| wallet["seed"][i.to_string()].as_u64().expect("a byte") as u8).collect();
     assert_eq!(seed.0.to_vec(), bytes);
     tab.media("print", false).await;
     let printed: Vec<String> = tab
@@ -137,7 +142,10 @@ async fn nothing_is_blinded_for_keys_that_others_may_not_see() {
 
     // Another key of the representative, of the log, and a leaf that isn't in the log.
     for (change, words) in [
-        ("it.representative.key = 'AAAA' + it.representative.key.slice(4)", "another key than at your enrolment"),
+        (
+            "it.representative.key = 'AAAA' + it.representative.key.slice(4)",
+            "another key than at your enrolment",
+        ),
         ("it.logKeys = it.logKeys.map((key) => 'AQID' + key.slice(4))", "signed by another key"),
         ("it.origin = 'elsewhere.example/log'", "another log"),
     ] {

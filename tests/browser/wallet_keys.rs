@@ -104,9 +104,8 @@ async fn what_is_derived_is_the_same() {
         };
       }";
     let argument = json!({"seed": base64url(&holder.seed.0), "key": key.to_string()});
-    let slots = (0..16).map(|slot| {
-        base64url(holder.seed.slot_key(EPOCH, GROUP, slot).verifying_key().as_bytes())
-    });
+    let slots =
+        (0..16).map(|slot| base64url(holder.seed.slot_key(EPOCH, GROUP, slot).verifying_key().as_bytes()));
     let slots: Vec<String> = slots.collect();
     let first: Hash = slots[0].parse().expect("a key");
     let wanted = json!({
@@ -192,9 +191,8 @@ async fn what_is_signed_is_the_same_and_passes_the_check() {
     let found = run(&tab, script, argument).await;
     let of = Slot::of(ORIGIN, &epoch, slot, leaf).expect("a slot");
     let known = |_| Some(Known { worker_ref: worker, id_key: holder.identity() });
-    let sign = |number, disclosure| {
-        holder.sign(&pack, (leaf, slot), number, disclosure, worker).expect("signed")
-    };
+    let sign =
+        |number, disclosure| holder.sign(&pack, (leaf, slot), number, disclosure, worker).expect("signed");
     for (name, wanted) in [
         ("confidential", sign(1, Disclosure::Nobody)),
         ("named", sign(3, Disclosure::EveryoneWithDepartment)),

@@ -49,7 +49,11 @@ impl Workplace {
             representative.shared().places.insert(colleague.holder.identity().to_string(), place);
         }
         let url = representative.url.clone();
-        sqlx::query("update representative_server set url = $1").bind(&url).execute(&app.state.db).await.expect("moved");
+        sqlx::query("update representative_server set url = $1")
+            .bind(&url)
+            .execute(&app.state.db)
+            .await
+            .expect("moved");
         app.state.petitions.set_representative_url(Some(&url));
         Workplace { app, base, epoch, representative }
     }
@@ -102,12 +106,13 @@ impl Workplace {
 
     /// Puts a person's key on the roll, as the next signed version would.
     pub async fn put_on_roll(&self, person: Uuid) {
-        let (worker_ref, id_key): (Uuid, Vec<u8>) =
-            sqlx::query_as("select worker_ref, id_key from wallet where person_id = $1 and id_key is not null")
-                .bind(person)
-                .fetch_one(&self.app.state.db)
-                .await
-                .expect("a wallet whose key is known");
+        let (worker_ref, id_key): (Uuid, Vec<u8>) = sqlx::query_as(
+            "select worker_ref, id_key from wallet where person_id = $1 and id_key is not null",
+        )
+        .bind(person)
+        .fetch_one(&self.app.state.db)
+        .await
+        .expect("a wallet whose key is known");
         let place = self.representative.shared().places.len();
         sqlx::query(
             "insert into petition_roll_entry (epoch, place, person_id, worker_ref, id_key, salt, version)

@@ -17,7 +17,8 @@ use crate::{identity, notices, register};
 
 /// What a work computer may record of the moment in which somebody signs: typed text and the screen, and the address
 /// and title of this page.
-const WATCHING: [&str; 5] = ["input.key_content", "screen.image", "screen.video", "web.urls", "window.titles"];
+const WATCHING: [&str; 5] =
+    ["input.key_content", "screen.image", "screen.video", "web.urls", "window.titles"];
 
 #[derive(Template)]
 #[template(path = "petitions/sign.html")]
@@ -38,7 +39,8 @@ struct SignPage {
 
 impl SignPage {
     fn takes_signatures(&self) -> bool {
-        matches!(self.it.state.as_str(), "seeking" | "open") && self.it.until.is_none_or(|u| self.page.now < u)
+        matches!(self.it.state.as_str(), "seeking" | "open")
+            && self.it.until.is_none_or(|u| self.page.now < u)
     }
 
     fn is_seeking(&self) -> bool {
@@ -53,7 +55,9 @@ impl SignPage {
     /// Why nobody can sign it now.
     fn obstacle(&self) -> &'static str {
         match self.it.state.as_str() {
-            "checking" => "A representative checks it against the published rules. Nobody can sign until it opens.",
+            "checking" => {
+                "A representative checks it against the published rules. Nobody can sign until it opens."
+            }
             "refused" => "It was refused, so it takes no signatures.",
             "lapsed" => "It didn’t find enough supporters in time, so it takes no signatures.",
             "given_up" => "Its author has given it up, so it takes no signatures.",
