@@ -27,6 +27,7 @@ mod objections;
 mod outbox;
 mod packaging;
 mod people;
+mod petition_attack;
 mod petition_credentials;
 mod petition_signing;
 mod policy;

@@ -56,6 +56,18 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
     Ok(())
 }
 
+/// Takes the order of arrival out of what came in since the last time.
+pub async fn forget_order(state: &AppState) -> Result<()> {
+    if !state.petitions.intake().take_arrived() {
+        return Ok(());
+    }
+    let mut tx = state.db.begin().await?;
+    store::lock_publisher(&mut tx).await?;
+    store::rewrite_waiting(&mut tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Publishes everything that waits for a version that takes no more, in the caller's transaction; fewer than five
 /// are forgotten. Answers the signatures that stand. Call `Ledger::settle` after the commit.
 pub async fn close_out(db: &mut PgConnection, state: &AppState, petition: &Hash) -> Result<i64> {

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use futures_util::FutureExt;
@@ -77,34 +79,46 @@ struct Waiting {
 }
 
 /// The way to the writer.
-pub struct Intake(mpsc::Sender<Waiting>);
+pub struct Intake {
+    sender: mpsc::Sender<Waiting>,
+    /// Whether something came in whose order hasn't been forgotten.
+    arrived: Arc<AtomicBool>,
+}
 
 impl Intake {
     /// Starts the writer; it ends with the handle.
     pub fn start(db: PgPool, clock: Clock) -> Self {
         let (sender, mut receiver) = mpsc::channel(BATCH * 8);
+        // Also what came in before this start.
+        let arrived = Arc::new(AtomicBool::new(true));
+        let writer = Writer { db, clock, arrived: arrived.clone() };
         tokio::spawn(async move {
-            let writer = Writer { db, clock };
             // A fault in one batch must not end the taking of signatures.
             while AssertUnwindSafe(writer.run(&mut receiver)).catch_unwind().await.is_err() {
                 tracing::error!("writing a batch of signatures failed unexpectedly; going on with the next");
             }
         });
-        Intake(sender)
+        Intake { sender, arrived }
     }
 
     /// Hands a checked action in, and waits until it is committed.
     pub async fn submit(&self, job: Job) -> Result<Outcome> {
         let gone = || Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.".into());
         let (reply, answer) = oneshot::channel();
-        self.0.send(Waiting { job, reply }).await.map_err(|_| gone())?;
+        self.sender.send(Waiting { job, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Whether something came in since the last call.
+    pub fn take_arrived(&self) -> bool {
+        self.arrived.swap(false, Ordering::AcqRel)
     }
 }
 
 struct Writer {
     db: PgPool,
     clock: Clock,
+    arrived: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -151,6 +165,7 @@ impl Writer {
         store::upsert_waiting(&mut tx, &given, now).await?;
         let rows = store::list_standing(&mut tx, &given, now).await?;
         tx.commit().await?;
+        self.arrived.store(true, Ordering::Release);
         let standing: HashMap<(&[u8], &[u8]), &store::StandingRow> =
             rows.iter().map(|row| ((&row.petition_leaf[..], &row.key[..]), row)).collect();
         Ok(jobs

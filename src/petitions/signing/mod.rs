@@ -11,7 +11,7 @@ mod slots;
 mod store;
 mod submit;
 
-pub use batch::{close_out, publish_due};
+pub use batch::{close_out, forget_order, publish_due};
 pub use intake::Intake;
 pub use slots::Slots;
 
@@ -30,6 +30,9 @@ pub(super) fn silent_routes() -> Routes {
 }
 
 pub(super) async fn keep_house(state: &AppState) {
+    if let Err(error) = forget_order(state).await {
+        tracing::warn!(%error, "the order of signatures could not be forgotten; tried again soon");
+    }
     if let Err(error) = publish_due(state).await {
         tracing::warn!(%error, "signatures could not be published; tried again soon");
     }

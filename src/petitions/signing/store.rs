@@ -175,6 +175,18 @@ pub async fn is_representative(db: &mut PgConnection, token_hash: &[u8]) -> sqlx
     .await
 }
 
+/// Writes all that waits anew, in one transaction and in the order of the leaves' hashes: where a row lies on the
+/// disk, and which transaction wrote it, would tell who came when.
+pub async fn rewrite_waiting(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with taken as (delete from petition_waiting returning *)
+         insert into petition_waiting select * from taken order by leaf_hash"
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// One publisher at a time, whichever instance it is.
 pub async fn lock_publisher(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_xact_lock(hashtext('daylight petitions')::bigint)").execute(db).await?;
