@@ -11,6 +11,7 @@ use daylight::config::Config;
 use daylight::gateways::activitywatch::{self, AgentOptions, Watcher};
 use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
+use daylight::representative;
 use daylight::server::{self, StartError};
 
 /// Shows workers what their employer's monitoring collects about them, and gives them a say.
@@ -96,6 +97,27 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
+    /// Run the workers' representative's own server: the second issuer of credentials for petitions
+    Representative {
+        /// Its name, such as works-council.example
+        #[arg(long)]
+        name: String,
+        /// Address of the dashboard, such as https://daylight.example
+        #[arg(long)]
+        dashboard: String,
+        /// Where browsers reach this server, such as https://works-council.example
+        #[arg(long)]
+        public_url: String,
+        /// Address and port to listen on
+        #[arg(long, default_value = "127.0.0.1:8091")]
+        listen: SocketAddr,
+        /// Where it keeps its keys, its copy of the roll and what it received
+        #[arg(long, default_value = "./daylight-representative")]
+        state: PathBuf,
+        /// Seconds between rounds with the dashboard
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        interval: u64,
+    },
     /// Look after the log: where it stands, a new key, a new beginning after a restore
     Log {
         #[command(subcommand)]
@@ -180,6 +202,17 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             server::runtime()?.block_on(async {
                 let stop = server::stop_signal();
                 let done = witness::run(options, stop).await;
+                done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+            })
+        }
+        Command::Representative { name, dashboard, public_url, listen, state, interval } => {
+            let interval = Duration::from_secs(interval);
+            let options =
+                representative::Options { name, dashboard, public_url, listen, folder: state, interval };
+            server::start_logging(&Config::from_environment()?);
+            server::runtime()?.block_on(async {
+                let stop = server::stop_signal();
+                let done = representative::run(options, Clock::system(), Random::system(), stop).await;
                 done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
             })
         }

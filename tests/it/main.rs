@@ -35,6 +35,7 @@ mod policy_end_to_end;
 mod receipt;
 mod register;
 mod reports;
+mod representative;
 mod restore;
 mod serving;
 mod stories;

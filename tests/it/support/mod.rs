@@ -8,6 +8,7 @@ pub mod agent;
 mod client;
 pub mod consent;
 pub mod content;
+pub mod council;
 pub mod dashboard;
 pub mod database;
 pub mod declaration;
