@@ -13,6 +13,7 @@ use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
 use daylight::representative;
 use daylight::server::{self, StartError};
+use daylight::wallet::WalletOptions;
 
 /// Shows workers what their employer's monitoring collects about them, and gives them a say.
 ///
@@ -128,6 +129,8 @@ enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Sign petitions from the command line: what the browser does, in a file of your own
+    Wallet(WalletOptions),
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -227,6 +230,10 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
         Command::Policy { command: PolicyCommand::BeginAgain { yes } } => {
             server::begin_policy_again(Config::from_environment()?, yes)
         }
+        Command::Wallet(options) => server::runtime()?.block_on(async {
+            let done = daylight::wallet::run(options, &Random::system()).await;
+            done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+        }),
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)

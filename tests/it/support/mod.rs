@@ -18,6 +18,7 @@ pub mod petition;
 pub mod python;
 pub mod receipts;
 pub mod receiver;
+pub mod representative;
 pub mod smtp;
 pub mod transparency;
 
