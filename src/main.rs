@@ -13,6 +13,7 @@ use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
 use daylight::representative;
 use daylight::server::{self, StartError};
+use daylight::wallet::WalletOptions;
 
 /// Shows workers what their employer's monitoring collects about them, and gives them a say.
 ///
@@ -78,6 +79,9 @@ enum Command {
         /// A .receipt.json file of a decision of yours; may be given several times
         #[arg(long)]
         receipt: Vec<PathBuf>,
+        /// A petition's export.json, whose count must be that of the leaves; may be given several times
+        #[arg(long)]
+        petition: Vec<PathBuf>,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,
@@ -128,6 +132,8 @@ enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Sign petitions from the command line: what the browser does, in a file of your own
+    Wallet(WalletOptions),
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -190,9 +196,9 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { export, policy, since, proof, document, receipt, json } => {
-            let (proofs, receipts) = (proof, receipt);
-            Ok(Verification { export, policy, since, proofs, document, receipts, json }.run())
+        Command::Verify { export, policy, since, proof, document, receipt, petition, json } => {
+            let (proofs, receipts, petitions) = (proof, receipt, petition);
+            Ok(Verification { export, policy, since, proofs, document, receipts, petitions, json }.run())
         }
         Command::Witness { name, logs, state, listen } => {
             let logs = logs.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();
@@ -227,6 +233,10 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
         Command::Policy { command: PolicyCommand::BeginAgain { yes } } => {
             server::begin_policy_again(Config::from_environment()?, yes)
         }
+        Command::Wallet(options) => server::runtime()?.block_on(async {
+            let done = daylight::wallet::run(options, &Random::system()).await;
+            done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+        }),
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)

@@ -15,9 +15,11 @@ pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod petition;
+pub mod petition_life;
 pub mod python;
 pub mod receipts;
 pub mod receiver;
+pub mod representative;
 pub mod smtp;
 pub mod transparency;
 
