@@ -178,6 +178,15 @@ impl Representative {
         api::router(self).merge(pages::router(self))
     }
 
+    pub fn name(&self) -> &str {
+        &self.0.options.name
+    }
+
+    /// Whether a version of the roll waits for somebody to look at it.
+    pub fn has_proposal(&self) -> Result<bool> {
+        Ok(self.proposal()?.is_some())
+    }
+
     /// The key that its statements are checked with.
     pub fn public_key(&self) -> Hash {
         Hash(self.0.key.verifying_key().to_bytes())
