@@ -18,6 +18,7 @@ use super::store::{EPOCHS, ONE, ROLLS, Store};
 use super::{api, dashboard, pages};
 use crate::clock::{Clock, Random, Time};
 use crate::credentials::issuer::IssuerKeys;
+use crate::credentials::wire::fingerprint;
 use crate::error::Result;
 use crate::ledger::files;
 use crate::ledger::proof::base64url;
@@ -338,7 +339,7 @@ impl Representative {
         let options = &self.0.options;
         let link = self.make_link().map_err(|e| anyhow!("{e}"))?;
         println!("The representative’s server is at {}", options.public_url);
-        println!("Its key: {}\n", self.public_key());
+        println!("Fingerprint of its key: {}\n", fingerprint(&self.public_key()));
         println!("Open this address within 24 hours to sign in; it works once:\n\n  {link}\n");
         Ok(())
     }
