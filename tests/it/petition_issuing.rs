@@ -360,7 +360,7 @@ async fn the_representative_tells_of_its_packs_and_packs_of_both_are_counted() {
         forged.signature = base64url(&[1; 64]);
         played.post(app, address, &[forged]).await.assert_status(403);
         app.visitor().post_json(address, &json!([notice]), Some("another")).await.assert_status(401);
-        played.post(app, address, &[notice.clone()]).await.assert_status(200);
+        played.post(app, address, std::slice::from_ref(&notice)).await.assert_status(200);
         played.post(app, address, &[notice]).await.assert_status(200);
         let other = played.notice(&epoch.epoch, place, Hash([4; 32]));
         played.post(app, address, &[other]).await.assert_status(409);
