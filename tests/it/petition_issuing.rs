@@ -276,6 +276,7 @@ async fn a_key_is_its_holders() {
 
 #[tokio::test]
 async fn a_place_has_one_pack_and_the_same_request_gets_the_same_answer() {
+    logs::capture();
     let room = Room::new(2).await;
     let holders = room.begin().await;
     let epoch = room.epoch().await.epoch;
@@ -311,6 +312,12 @@ async fn a_place_has_one_pack_and_the_same_request_gets_the_same_answer() {
         room.app.count("ledger_entry where bytes like '%\"t\":\"issue\"%' and position is not null").await,
         1
     );
+    // No log line says whose request it was.
+    let (log, wallet) = (logs::captured(), room.wallet(0).await);
+    for told in [wallet.name, wallet.worker_ref.to_string(), holders[0].identity().to_string()] {
+        assert!(!log.contains(&told), "{told}");
+    }
+    assert!(log.contains("/api/v1/petitions/packs") && !log.contains(&first.body));
 }
 
 /// Two different requests for one place at one moment: how they end, and how many packs are noted.
