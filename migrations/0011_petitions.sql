@@ -23,6 +23,14 @@ create table representative_server (
 create unique index representative_server_is_one on representative_server ((true)) where ended_at is null;
 comment on table representative_server is 'Purpose: the second issuer of credentials, run by the workers'' representative. Retention: kept.';
 
+create table operator_key (
+    -- Ed25519; what the operator's promises are checked with.
+    public_key bytea primary key,
+    ledger_entry bigint not null references ledger_entry,
+    constraint operator_key_length check (length(public_key) = 32)
+);
+comment on table operator_key is 'Purpose: which keys of the operator the log announces. Retention: kept.';
+
 create table wallet (
     person_id uuid primary key references person,
     -- Stands for the person between the two issuers and in commitments; nothing else uses it.
@@ -47,6 +55,8 @@ create table petition_epoch (
     leaf_hash bytea,
     ledger_entry bigint references ledger_entry,
     began_at timestamptz,
+    -- Packs of both issuers, kept by a trigger.
+    packs integer not null default 0,
     constraint petition_epoch_number_once unique (number),
     constraint petition_epoch_begun_whole check ((leaf is null) = (ledger_entry is null) and (leaf is null) = (leaf_hash is null)
         and (leaf is null) = (began_at is null))
@@ -66,6 +76,7 @@ create table petition_roll_entry (
     constraint petition_roll_entry_person_once unique (epoch, person_id),
     constraint petition_roll_entry_salt_length check (length(salt) = 32)
 );
+create index petition_roll_entry_key on petition_roll_entry (epoch, id_key) where id_key is not null;
 comment on table petition_roll_entry is 'Purpose: who may ask for credentials in an epoch. Retention: a year after the epoch; the log keeps a commitment.';
 
 create table petition_roll (
@@ -94,6 +105,17 @@ create table petition_pack (
     constraint petition_pack_request_length check (length(request) = 32)
 );
 comment on table petition_pack is 'Purpose: to whom a pack of credentials was given; everybody gets one, signer or not. Retention: a year after the epoch.';
+
+-- Counted as they come, so that no page counts them. The lock orders two issuers' packs for one place: the later sees
+-- the earlier. It isn't FOR UPDATE, which would wait for the other's foreign key and end in a deadlock.
+create function count_packs() returns trigger language plpgsql as $$
+begin
+    perform from petition_epoch where epoch = new.epoch for no key update;
+    update petition_epoch set packs = packs + 1 where epoch = new.epoch
+        and exists (select from petition_pack where epoch = new.epoch and place = new.place and issuer <> new.issuer);
+    return null;
+end $$;
+create trigger petition_pack_counted after insert on petition_pack for each row execute function count_packs();
 
 create table petition (
     id uuid primary key,
@@ -216,9 +238,11 @@ create table petition_signature (
     kind text not null,
     mode text,
     disclosure text,
+    leaf_hash bytea not null,
     -- No foreign key: checking one would lock rows of the log.
     ledger_entry bigint not null,
     constraint petition_signature_once primary key (petition_leaf, key),
+    constraint petition_signature_leaf_once unique (leaf_hash),
     constraint petition_signature_kind_known check (kind in ('sign', 'withdraw'))
 );
 comment on table petition_signature is 'Purpose: each key''s last action that stands in the log. Retention: kept.';

@@ -81,6 +81,11 @@ fn all_routes() -> Routes {
         .merge(site::routes())
 }
 
+/// Routes without the layers: see [`Routes::bare_get`] and [`Routes::bare_post`].
+fn bare_routes() -> Routes {
+    Routes::new().merge(consent::busy_routes()).merge(petitions::silent_routes())
+}
+
 /// What the log's entries commit to, as each feature's own rows have it now.
 pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
     let mut documents = register::documents(db).await?;
@@ -135,7 +140,7 @@ pub async fn petitions_about(
 
 /// Every route with who may use it; the access test compares it with its own table.
 pub fn route_table() -> Vec<RouteEntry> {
-    all_routes().merge(consent::busy_routes()).into_parts().1
+    all_routes().merge(bare_routes()).into_parts().1
 }
 
 /// The whole server as one service.
@@ -166,8 +171,8 @@ pub fn router(state: AppState) -> Router {
                 ))
                 .layer(csrf(&state.config)),
         )
-        // No log line, no session and no nonce for what programs ask at any rate they like.
-        .merge(consent::busy_routes().into_parts().0)
+        // No log line, no session and no nonce for what programs ask at any rate they like, and for signatures.
+        .merge(bare_routes().into_parts().0)
         .with_state(state)
 }
 

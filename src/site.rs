@@ -12,6 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::app::AppState;
 use crate::database;
 use crate::error::Result;
+use crate::petitions::issuing::api as issuing;
 use crate::web::{Access, Page, Role, Routes, html, see_other};
 use crate::{collection, consent, petitions, register};
 
@@ -62,6 +63,10 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
         consent::api::confirm, consent::api::policy_key, consent::mine::choices,
+        petitions::signing::api::act, petitions::signing::api::key, petitions::signing::api::leaf,
+        petitions::signing::api::deliver,
+        issuing::wallet, issuing::enrol, issuing::issuer, issuing::epoch, issuing::place, issuing::pack,
+        issuing::roll, issuing::sign_roll, issuing::issues, issuing::petitions,
         petitions::life::api::start, petitions::life::api::act),
     modifiers(&Schemes)
 )]
@@ -74,7 +79,8 @@ impl utoipa::Modify for Schemes {
         let components = openapi.components.get_or_insert_default();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("agent_token", SecurityScheme::Http(bearer.clone()));
-        components.add_security_scheme("system_token", SecurityScheme::Http(bearer));
+        components.add_security_scheme("system_token", SecurityScheme::Http(bearer.clone()));
+        components.add_security_scheme("representative_token", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-daylight"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }

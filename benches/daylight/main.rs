@@ -1,7 +1,7 @@
 //! Measures Daylight beside references in the same run: what counts is the ratio, since figures of a
 //! machine drift by the hour. docs/performance.md says how to run it and what it found.
 //!
-//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,decision,binary]
+//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,decision,petitions,binary]
 
 mod binary;
 mod client;
@@ -10,7 +10,9 @@ mod fill;
 mod ingest;
 mod ledger;
 mod pages;
+mod petitions;
 mod reports;
+mod signatures;
 mod subject;
 mod table;
 
@@ -77,6 +79,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wants("decision") {
         decision::measure(&mut bench)?;
+    }
+    if wants("petitions") {
+        petitions::measure(&mut bench)?;
     }
     if wants("binary") {
         binary::measure(&mut bench)?;

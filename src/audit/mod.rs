@@ -93,6 +93,12 @@ pub fn words(action: &str) -> &'static str {
         "system.renewed" => "The access of a system that may ask what you allow was made anew",
         "system.revoked" => "A system’s leave to ask what you allow was taken back",
         "objection.read" => "Your objection was opened",
+        "representative.connected" => {
+            "The workers’ representative’s server was connected, which is given the roll to check"
+        }
+        "roll.countersigned" => {
+            "The representative’s server was given the roll with your name and department, and signed it"
+        }
         "devices.listed" => "The list of devices and whose they are was opened",
         _ => "Something else was done",
     }

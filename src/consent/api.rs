@@ -24,7 +24,7 @@ use crate::clock::Time;
 use crate::error::{Error, Problem, Result};
 use crate::identity::token_hash;
 use crate::register::{Category, Purpose};
-use crate::web::{Path, problems};
+use crate::web::{Path, bearer, problems};
 
 /// Seconds that a request for a policy may wait for a change.
 const LONGEST_WAIT: u64 = 25;
@@ -99,11 +99,6 @@ fn unknown_token(state: &AppState) -> Error {
 fn not_sure() -> Error {
     let words = "What is allowed isn’t known for sure at the moment. Please ask again soon.";
     Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    value.and_then(|v| v.strip_prefix("Bearer ")).map(str::trim).ok_or(Error::Unauthenticated)
 }
 
 /// The key that signs policies

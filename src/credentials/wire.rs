@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Time;
+use crate::ledger::proof::leaf::KeyLeaf;
 use crate::ledger::proof::petition::{Credential, Disclosure, EpochLeaf, IssuerRole, Mode};
 use crate::ledger::proof::tree::Hash;
 
@@ -27,6 +28,18 @@ pub struct IssuerInfo {
     pub public_key: Hash,
     /// Address of the other issuer; null while there is none.
     pub other: Option<String>,
+    /// At the representative's: its key as it announces it for the log, signed by that key; null at the dashboard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub announcement: Option<KeyLeaf>,
+}
+
+/// A key as two people compare it on two screens: the first 16 bytes of its SHA-256, in groups of four letters.
+pub fn fingerprint(key: &Hash) -> String {
+    let letters: String = Hash::of(&key.0).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let groups: Vec<&str> =
+        letters.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(" ")
 }
 
 /// An epoch as a wallet reads it: `GET /api/v1/petitions/epoch` and `GET /epoch`; the newest one.
@@ -51,6 +64,7 @@ pub struct EpochInfo {
 /// representative's with a code and without a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WalletEnrolRequest)]
 pub struct EnrolRequest {
     pub worker_ref: Uuid,
     #[schema(value_type = String)]
@@ -72,6 +86,8 @@ pub struct WalletInfo {
     /// Place in the newest epoch's roll, once a countersigned version of it holds this identity key.
     pub index: Option<u64>,
     pub epoch: Option<String>,
+    /// Whether another key of theirs has the running epoch's pack already: then this one counts from the next on.
+    pub from_next_epoch: bool,
     /// Name and department as they would stand beside a signature with a name.
     pub name: String,
     pub department: Option<String>,

@@ -76,6 +76,25 @@ pub async fn insert_entry(
     Ok(EntryId(id))
 }
 
+/// Inserts entries in the order given; their ids grow in it.
+pub async fn insert_entries(
+    db: &mut PgConnection,
+    bytes: &[Vec<u8>],
+    hashes: &[Vec<u8>],
+) -> sqlx::Result<Vec<EntryId>> {
+    let mut ids = sqlx::query_scalar!(
+        "insert into ledger_entry (bytes, hash)
+         select bytes, hash from unnest($1::bytea[], $2::bytea[]) with ordinality as given (bytes, hash, n) order by n
+         returning id",
+        bytes,
+        hashes,
+    )
+    .fetch_all(db)
+    .await?;
+    ids.sort_unstable();
+    Ok(ids.into_iter().map(EntryId).collect())
+}
+
 pub async fn insert_key(db: &mut PgConnection, public_key: &[u8], origin: &str, entry: i64) -> Result<()> {
     sqlx::query!(
         "insert into ledger_key (public_key, origin, ledger_entry) values ($1, $2, $3)

@@ -1,12 +1,14 @@
 //! What petitions keep in memory, shared by all handlers.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
 
-use super::signing::Intake;
+use super::issuing::OperatorKeys;
+use super::signing::{Intake, Slots};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::error::Result;
@@ -21,17 +23,25 @@ struct Inner {
     random: Random,
     key: OnceLock<SigningKey>,
     representative: RwLock<Option<Arc<str>>>,
+    keys: OperatorKeys,
     intake: Intake,
+    slots: Slots,
+    /// The hour whose batches were published last.
+    published: AtomicI64,
 }
 
 impl Petitions {
     pub fn new(db: PgPool, config: &Config, clock: Clock, random: Random) -> Self {
+        let folder = config.data_dir.join("petitions");
         Petitions(Arc::new(Inner {
-            folder: config.data_dir.join("petitions"),
+            keys: OperatorKeys::new(folder.clone(), random.clone()),
+            folder,
             random,
             key: OnceLock::new(),
             representative: RwLock::new(None),
             intake: Intake::start(db, clock),
+            slots: Slots::default(),
+            published: AtomicI64::new(0),
         }))
     }
 
@@ -66,6 +76,23 @@ impl Petitions {
     pub fn set_representative_url(&self, url: Option<&str>) {
         let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *kept = url.map(Into::into);
+    }
+
+    pub(super) fn is_published(&self, turn: i64) -> bool {
+        self.0.published.load(Ordering::Relaxed) >= turn
+    }
+
+    pub(super) fn set_published(&self, turn: i64) {
+        self.0.published.store(turn, Ordering::Relaxed);
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.0.slots
+    }
+
+    /// The operator's token keys.
+    pub(super) fn keys(&self) -> &OperatorKeys {
+        &self.0.keys
     }
 
     pub(super) fn intake(&self) -> &Intake {

@@ -20,5 +20,5 @@ pub use forms::{Field, Form, Submitted};
 pub use page::{Page, html, see_other};
 pub use pager::Pager;
 pub use path::Path;
-pub use routes::{Access, Routes};
+pub use routes::{Access, Routes, bearer};
 pub use viewer::{Role, Viewer};

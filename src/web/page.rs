@@ -113,6 +113,11 @@ const DONE: &[(&str, &str)] = &[
     ("system-revoked", "Revoked. It can’t ask any more, and it is told of nothing."),
     ("system-tested", "A test message is on its way. Open this page again to see what was answered."),
     ("objection-answered", "Your answer is on record. The one who objected reads it on their own page."),
+    ("wallet-key", "Your key is on record. It counts once your representative has signed the roll with it."),
+    (
+        "wallet-key-next",
+        "Your key is on record. Your credentials until the end of the quarter were given to your former key; this one counts from the next quarter on.",
+    ),
     (
         "petition-draft-saved",
         "The draft is saved. Nobody but you sees it until you put it before your colleagues.",

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
@@ -89,6 +89,18 @@ impl Routes {
         self
     }
 
+    /// What everybody may send at any rate, and nobody may write down: no log line says that it came. The handler
+    /// gives its refusals their face, and limits what it reads.
+    pub fn bare_post<H, T>(mut self, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, routing::post(handler));
+        self.table.push(RouteEntry { method: Method::POST, path, access: Access::Public });
+        self
+    }
+
     fn add(
         mut self,
         method: Method,
@@ -128,6 +140,12 @@ fn readable(request: &Request) -> Result<(), Error> {
         true => Err(Error::Rejected(StatusCode::BAD_REQUEST, "This address could not be read.".into())),
         false => Ok(()),
     }
+}
+
+/// The token of a program: `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    value.and_then(|v| v.strip_prefix("Bearer ")).map(str::trim).ok_or(Error::Unauthenticated)
 }
 
 /// The fallback for paths that no route has.

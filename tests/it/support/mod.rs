@@ -8,6 +8,7 @@ pub mod agent;
 mod client;
 pub mod consent;
 pub mod content;
+pub mod council;
 pub mod dashboard;
 pub mod database;
 pub mod declaration;
@@ -18,6 +19,7 @@ pub mod petition_life;
 pub mod python;
 pub mod receipts;
 pub mod receiver;
+pub mod representative;
 pub mod smtp;
 pub mod transparency;
 

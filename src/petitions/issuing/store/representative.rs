@@ -1,0 +1,122 @@
+//! SQL of the representative's server.
+
+use sqlx::{PgConnection, Result};
+use uuid::Uuid;
+
+use crate::clock::Time;
+
+/// The representative's server, as it was connected.
+#[derive(Debug, Clone)]
+pub struct RepresentativeRow {
+    pub id: Uuid,
+    /// RFC 9577 issuer name.
+    pub name: String,
+    /// `scheme://host[:port]`
+    pub url: String,
+    pub public_key: Vec<u8>,
+    /// In the words of whoever connected it.
+    pub run_by: String,
+    pub same_operator: bool,
+    pub connected_at: Time,
+    /// When it last asked for something.
+    pub heard_at: Option<Time>,
+}
+
+/// The one that is connected now.
+pub async fn find(db: &mut PgConnection) -> Result<Option<RepresentativeRow>> {
+    sqlx::query_as!(
+        RepresentativeRow,
+        "select id, name, url, public_key, run_by, same_operator, connected_at, heard_at
+         from representative_server where ended_at is null"
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whose token this is; notes that it was heard of, to the hour.
+pub async fn find_by_token(
+    db: &mut PgConnection,
+    token_hash: &[u8],
+    now: Time,
+) -> Result<Option<RepresentativeRow>> {
+    let found = sqlx::query_as!(
+        RepresentativeRow,
+        "select id, name, url, public_key, run_by, same_operator, connected_at, heard_at
+         from representative_server where token_hash = $1 and ended_at is null",
+        token_hash,
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(row) = &found {
+        sqlx::query!(
+            "update representative_server set heard_at = date_trunc('hour', $2::timestamptz)
+             where id = $1 and heard_at is distinct from date_trunc('hour', $2::timestamptz)",
+            row.id,
+            now as _,
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(found)
+}
+
+/// Whether this key was ever a connected server's: then the log announces it already.
+pub async fn is_known(db: &mut PgConnection, public_key: &[u8]) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from representative_server where public_key = $1) as "known!""#,
+        public_key,
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub struct NewServer<'a> {
+    pub id: Uuid,
+    pub name: &'a str,
+    pub url: &'a str,
+    pub public_key: &'a [u8],
+    pub token_hash: &'a [u8],
+    pub run_by: &'a str,
+    pub same_operator: bool,
+    pub by: Uuid,
+}
+
+/// Ends the connected one and connects this one.
+pub async fn replace(db: &mut PgConnection, new: NewServer<'_>, now: Time) -> Result<()> {
+    sqlx::query!("update representative_server set ended_at = $1 where ended_at is null", now as _)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!(
+        "insert into representative_server (id, name, url, public_key, token_hash, run_by, same_operator,
+             connected_by, connected_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        new.id,
+        new.name,
+        new.url,
+        new.public_key,
+        new.token_hash,
+        new.run_by,
+        new.same_operator,
+        new.by,
+        now as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether the log announces this key of the operator.
+pub async fn is_announced(db: &mut PgConnection, public_key: &[u8]) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from operator_key where public_key = $1) as "known!""#,
+        public_key
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub async fn insert_operator_key(db: &mut PgConnection, public_key: &[u8], entry: i64) -> Result<()> {
+    sqlx::query!("insert into operator_key (public_key, ledger_entry) values ($1, $2)", public_key, entry)
+        .execute(db)
+        .await?;
+    Ok(())
+}
