@@ -116,7 +116,7 @@ async fn without_support_it_lapses_and_withdrawn_support_is_none() {
     let room = Room::new().await;
     let path = room.seeking().await;
     room.support(&path, 5).await;
-    sqlx::query("update petition_waiting set kind = 'withdraw', mode = null, disclosure = null where key = (select min(key) from petition_waiting)")
+    sqlx::query("update petition_waiting set kind = 'withdraw', mode = null, disclosure = null where key = (select key from petition_waiting limit 1)")
         .execute(&room.app.state.db)
         .await
         .unwrap();

@@ -63,7 +63,9 @@ async fn writable(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<(Petiti
             Document::read(&versions.first().ok_or(Error::NotFound)?.document)
         }
         _ => {
-            return Err(Error::conflict("Its words stand still. Nothing about them can be changed any more."));
+            return Err(Error::conflict(
+                "Its words stand still. Nothing about them can be changed any more.",
+            ));
         }
     };
     Ok((row, text))

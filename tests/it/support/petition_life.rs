@@ -126,9 +126,10 @@ impl Room {
         }
     }
 
-    /// What a batch of this day would have left.
+    /// What a batch of this day would have left; nothing waits any more.
     pub async fn counted(&self, path: &str, signed: i32, withdrawn: i32, total: i32) {
         let state = &self.app.state;
+        sqlx::query("delete from petition_waiting").execute(&state.db).await.expect("nothing waits");
         sqlx::query(
             "insert into petition_count (petition_leaf, day, signed, withdrawn, total) values ($1, $2, $3, $4, $5)",
         )
@@ -159,8 +160,8 @@ impl Room {
         let (leaf, key) = (self.leaf(path).await, self.app.state.random.bytes::<32>().to_vec());
         let person = self.app.person(email, &[Role::Worker]).await;
         sqlx::query(
-            "insert into petition_signature (petition_leaf, key, number, kind, mode, disclosure, ledger_entry)
-             values ($1, $2, 1, 'sign', 'named', 'everyone', 1)",
+            "insert into petition_signature (petition_leaf, key, number, kind, mode, disclosure, leaf_hash, ledger_entry)
+             values ($1, $2, 1, 'sign', 'named', 'everyone', $2, 1)",
         )
         .bind(&leaf)
         .bind(&key)
