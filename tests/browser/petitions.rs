@@ -6,8 +6,10 @@ use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParam
 use chromiumoxide::cdp::browser_protocol::network::EnableParams;
 use daylight::credentials::wire::ActionRequest;
 use daylight::ledger::proof::petition::{Disclosure, Mode};
+use daylight::web::Role;
 use serde_json::Value;
 
+use crate::support::declaration::but;
 use crate::support::petition::Open;
 use crate::tab::{Key, NARROW, Tab, WIDE};
 use crate::workplace::Workplace;
@@ -243,12 +245,17 @@ async fn set_offline(tab: &Tab, offline: bool) {
 async fn among_few_only_names_can_be_signed_with() {
     let place = Workplace::start(3).await;
     let it = place.open(3, "A water tap").await;
+    declare(&place, "screen.image").await;
     let mut tab = place.recovered(&place.epoch.colleagues[1]).await;
     tab.open(&page(&it)).await;
     wait_for_form(&tab).await;
     assert!(tab.eval::<bool>("document.querySelector('#mode-confidential').disabled").await);
     let why = tab.text("#confidential-hint").await;
     assert!(why.starts_with("Off until 20 colleagues have credentials; so far 3"), "{why}");
+    // A work computer whose screen is recorded: said, with a way out.
+    let warned = tab.text("#watching").await;
+    assert!(warned.contains("Screenshots") && !warned.contains("Typed text"), "{warned}");
+    assert!(tab.eval::<bool>("document.querySelector('#own-device svg') !== null").await);
     let wrong = faults(&mut tab, "sign-few").await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     tab.click("label[for='mode-named']").await;
@@ -376,4 +383,16 @@ async fn a_petition_is_started_without_a_name() {
     let message = petition_message(origin, id, 1, &document_hash(document).expect("a hash"));
     assert!(is_signed(&credential.key, &message, body["signature"].as_str().expect("a text")));
     tab.close().await;
+}
+
+/// Declares a collection, from HR's draft to its being in force.
+async fn declare(place: &Workplace, category: &str) {
+    let (hr, council) = (place.app.actor(Role::Publisher).await, place.app.actor(Role::Representative).await);
+    let fields = but(&[("category", category), ("fields", "The screen, as it is")]);
+    let path = hr.post("/register", &fields).await.assert_status(303).header("location").to_owned();
+    let path = path.split('?').next().unwrap_or_default().to_owned();
+    hr.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
+    let answer = [("revision", "2"), ("agrees", "yes"), ("statement", "Agreed.")];
+    council.post(&format!("{path}/answer"), &answer).await.assert_status(303);
+    hr.post(&format!("{path}/activate"), &[("revision", "3")]).await.assert_status(303);
 }
