@@ -90,7 +90,8 @@ impl Representative {
     pub(super) async fn look(&self) -> Result<Dashboard> {
         let info: IssuerInfo = self.get("/api/v1/petitions/issuer").await?.read("who it is")?;
         if info.role != IssuerRole::Operator || info.name == self.0.options.name {
-            let words = "What answers at the dashboard’s address isn’t a dashboard, or has this server’s name.";
+            let words =
+                "What answers at the dashboard’s address isn’t a dashboard, or has this server’s name.";
             return Err(Error::conflict(words));
         }
         let policy = self.get("/log/policy.txt").await?;

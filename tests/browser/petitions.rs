@@ -4,7 +4,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledP
 #[expect(deprecated, reason = "its successor is missing in Chromiums that distributions still ship")]
 use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
 use chromiumoxide::cdp::browser_protocol::network::EnableParams;
-use daylight::credentials::wire::ActionRequest;
+use daylight::credentials::wire::{ActionRequest, OpenPetition};
 use daylight::ledger::proof::petition::{Disclosure, Mode};
 use daylight::web::Role;
 use serde_json::Value;
@@ -328,6 +328,11 @@ async fn a_closed_petition_takes_nothing() {
     let place = Workplace::start(2).await;
     let it = place.open(3, "An old wish").await;
     let tab = place.recovered(&place.epoch.colleagues[1]).await;
+    let file =
+        format!("fetch('/petitions/{}/petition.json').then(async (a) => [a.status, await a.text()])", it.id);
+    let (status, text): (u16, String) = tab.eval(&file).await;
+    let open: OpenPetition = serde_json::from_str(&text).expect("what the command line reads");
+    assert_eq!((status, open.leaf_hash, open.slot), (200, it.leaf_hash, 3));
     for (change, words) in [
         ("update petition set state = 'closed', closed_at = opened_at", "It is closed."),
         ("update petition set state = 'refused', refusal_code = 'unclear'", "It was refused"),
@@ -336,6 +341,7 @@ async fn a_closed_petition_takes_nothing() {
         tab.open(&page(&it)).await;
         assert!(tab.text("#closed").await.starts_with(words));
         assert!(tab.eval::<bool>("document.querySelector('#sign') === null").await);
+        assert_eq!(tab.eval::<(u16, String)>(&file).await.0, 409);
     }
     assert!(!tab.text("main").await.contains("An old wish"), "of a refused one the text isn't shown");
     tab.close().await;
@@ -387,12 +393,13 @@ async fn a_petition_is_started_without_a_name() {
 
 /// Declares a collection, from HR's draft to its being in force.
 async fn declare(place: &Workplace, category: &str) {
-    let (hr, council) = (place.app.actor(Role::Publisher).await, place.app.actor(Role::Representative).await);
-    let fields = but(&[("category", category), ("fields", "The screen, as it is")]);
-    let path = hr.post("/register", &fields).await.assert_status(303).header("location").to_owned();
+    let hr = place.app.actor(Role::Publisher).await;
+    let fields =
+        but(&[("category", category), ("fields", "The screen"), ("dpia_url", "https://example.com/dpia")]);
+    let path = hr.post("/register", &fields).await.assert_status(303).location().to_owned();
     let path = path.split('?').next().unwrap_or_default().to_owned();
+    place.app.state.clock.advance(60);
     hr.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
-    let answer = [("revision", "2"), ("agrees", "yes"), ("statement", "Agreed.")];
-    council.post(&format!("{path}/answer"), &answer).await.assert_status(303);
-    hr.post(&format!("{path}/activate"), &[("revision", "3")]).await.assert_status(303);
+    let confirmed = [("revision", "2"), ("activate_confirm", "yes")];
+    hr.post(&format!("{path}/activate"), &confirmed).await.assert_status(303);
 }

@@ -193,7 +193,8 @@ async fn with_the_representatives_own_server() {
         council.enrol(n, &code).await.assert_status(200);
     }
     tab.open("/petitions/wallet").await;
-    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#again').disabled").await;
+    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#again').disabled")
+        .await;
     tab.fill("#code", &code_of("Nadia").to_lowercase()).await;
     tab.click("#enrol .button").await;
     tab.wait("document.querySelector('#enrolment').hidden").await;
@@ -215,7 +216,8 @@ async fn with_the_representatives_own_server() {
     for n in 0..4 {
         council.fetch_pack(n).await;
         let Colleague { holder, pack, worker_ref, .. } = &council.colleagues[n];
-        let signed = holder.sign(pack, (it.leaf_hash, 1), 1, Disclosure::Nobody, *worker_ref).expect("signed");
+        let signed =
+            holder.sign(pack, (it.leaf_hash, 1), 1, Disclosure::Nobody, *worker_ref).expect("signed");
         council.post_json("/actions", &json!(signed)).await.assert_status(202);
     }
     council.round().await;

@@ -80,6 +80,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/petitions/representative", "hra"),
     ("GET", "/petitions/start/confidential", "w"),
     ("GET", "/petitions/wallet", "w"),
+    ("GET", "/petitions/{id}/petition.json", "w"),
     ("GET", "/petitions/{id}/sign", "w"),
     ("GET", "/publishing", "hr"),
     ("GET", "/publishing/new", "h"),
