@@ -79,6 +79,9 @@ enum Command {
         /// A .receipt.json file of a decision of yours; may be given several times
         #[arg(long)]
         receipt: Vec<PathBuf>,
+        /// A petition's export.json, whose count must be that of the leaves; may be given several times
+        #[arg(long)]
+        petition: Vec<PathBuf>,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,
@@ -193,9 +196,9 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { export, policy, since, proof, document, receipt, json } => {
-            let (proofs, receipts) = (proof, receipt);
-            Ok(Verification { export, policy, since, proofs, document, receipts, json }.run())
+        Command::Verify { export, policy, since, proof, document, receipt, petition, json } => {
+            let (proofs, receipts, petitions) = (proof, receipt, petition);
+            Ok(Verification { export, policy, since, proofs, document, receipts, petitions, json }.run())
         }
         Command::Witness { name, logs, state, listen } => {
             let logs = logs.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>();

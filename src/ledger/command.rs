@@ -9,7 +9,7 @@ use super::proof::Fault;
 use super::proof::note::Note;
 use super::proof::policy::Policy;
 use super::proof::tlog_proof::TlogProof;
-use super::proof::verify::{Against, Report, verify_export, verify_proof, verify_receipt};
+use super::proof::verify::{Against, Report, Shown, verify_export, verify_proof, verify_receipt};
 
 /// The files to check, and what to check them against.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Verification {
     pub proofs: Vec<PathBuf>,
     pub document: Option<PathBuf>,
     pub receipts: Vec<PathBuf>,
+    pub petitions: Vec<PathBuf>,
     pub json: bool,
 }
 
@@ -56,9 +57,13 @@ impl Verification {
                 return Err("--document belongs to a --proof without an export".into());
             }
             let file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let against = Against { policy, since, proofs };
+            let shown = self.petitions.iter().map(|p| parsed(p)).collect::<Result<Vec<Shown>, _>>()?;
+            let against = Against { policy, since, proofs, shown };
             let report = verify_export(BufReader::with_capacity(1 << 20, file), &against);
             return report.map(|r| vec![r]).map_err(|e| named(path, e));
+        }
+        if !self.petitions.is_empty() {
+            return Err("--petition needs an export: the signatures stand in its leaves".into());
         }
         let policy = policy.ok_or("without an export, a --proof needs a --policy: whose signatures count")?;
         if proofs.is_empty() {
@@ -80,7 +85,7 @@ impl Verification {
     }
 
     fn receipt_reports(&self, policy: Option<&Policy>) -> Result<Vec<Report>, String> {
-        let others = self.export.is_some() || self.document.is_some();
+        let others = self.export.is_some() || self.document.is_some() || !self.petitions.is_empty();
         if others || !self.proofs.is_empty() || !self.since.is_empty() {
             return Err("a --receipt is checked by itself, with or without a --policy".into());
         }

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn the_file_is_short_and_names_no_address() {
-        assert!(PAGE.lines().count() < 500, "{} lines", PAGE.lines().count());
+        // Longer than other files may be: the rules about petitions must stand in the one file that readers save.
+        assert!(PAGE.lines().count() < 750, "{} lines", PAGE.lines().count());
         let words =
             ["http:", "https:", "src=", "url(", "import(", "@import", "fetch(", "XMLHttp", "WebSocket"];
         // Nor does it make code or elements out of what stands in a file.

@@ -34,7 +34,7 @@ mod reach;
 mod reader;
 mod review;
 mod show;
-mod signs;
+pub mod signs;
 pub mod store;
 mod told;
 mod version;

@@ -157,6 +157,11 @@ impl Representative {
         Ok(())
     }
 
+    /// Whether it has a token.
+    pub fn is_connected(&self) -> bool {
+        self.connected().is_ok()
+    }
+
     /// The dashboard and the token; an error while they aren't connected.
     pub(super) fn connected(&self) -> Result<(Arc<Dashboard>, String)> {
         let dashboard = self.dashboard();

@@ -163,13 +163,13 @@ async fn it_works_by_keyboard_and_by_dropping() {
     tab.wait("!document.querySelector('form').hidden").await;
     let (folder, _) = made().await;
     let mut stops = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..7 {
         tab.press(Key::Tab).await;
         let visible = "parseFloat(getComputedStyle(document.activeElement).outlineWidth) > 0";
         assert!(tab.eval::<bool>(visible).await, "a visible focus after {stops:?}");
         stops.push(tab.eval::<String>("document.activeElement.id || document.activeElement.innerText").await);
     }
-    assert_eq!(stops, ["Download this page", "export", "policy", "since", "proof", "Check"]);
+    assert_eq!(stops, ["Download this page", "export", "policy", "since", "proof", "petition", "Check"]);
     // The system's own dialog can't be reached from here; its outcome is set instead.
     choose(&tab, "export", &folder.join("swapped-40.export")).await;
     tab.press(Key::Enter).await;
@@ -297,7 +297,9 @@ async fn choose_all(tab: &Tab, folder: &Path, name: &str, case: &Case) {
         Some(export) => (export.as_str(), Some(name)),
         None => (name, None),
     };
-    let others = [("policy", case.policy.as_deref()), ("since", case.since.as_deref()), ("proof", proof)];
+    let (since, petition) = (case.since.as_deref(), case.petition.as_deref());
+    let others =
+        [("policy", case.policy.as_deref()), ("since", since), ("proof", proof), ("petition", petition)];
     choose(tab, "export", &folder.join(export)).await;
     for (field, file) in others {
         if let Some(file) = file {

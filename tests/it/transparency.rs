@@ -107,7 +107,8 @@ fn verify(name: &str, case: &Case) -> (i32, Vec<u64>, String) {
         Some(export) => command.args([export.as_str(), "--proof", name]),
         None => command.arg(name),
     };
-    for (option, file) in [("--policy", &case.policy), ("--since", &case.since)] {
+    let others = [("--policy", &case.policy), ("--since", &case.since), ("--petition", &case.petition)];
+    for (option, file) in others {
         if let Some(file) = file {
             command.args([option, file]);
         }

@@ -99,7 +99,7 @@ class Log:
             return self.leaves.append(canonical({"v": 1, "t": "consent", "commitment": commitment}))
         # A type that is still to come, with whatever JSON can hold.
         title = f"Für ein Büro ohne Wanzen \u2028\"{index}\"\\ \u000f\n\t \U0001f600"
-        later = {"v": 1, "t": "petition", "title": title, "\U0001f600": None, "ﬀ": [True, {}, [], -index]}
+        later = {"v": 1, "t": "forecast", "title": title, "\U0001f600": None, "ﬀ": [True, {}, [], -index]}
         self.leaves.append(canonical(later))
 
     def key_leaf(self, index):
@@ -231,11 +231,13 @@ class Folder:
 
 
 def generate(path):
+    import forge_petitions
     import spoil
 
     folder = Folder(path)
     holding(folder)
     spoil.everything(folder)
+    forge_petitions.everything(folder)
     return folder.finish()
 
 

@@ -15,6 +15,7 @@ pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod petition;
+pub mod petition_life;
 pub mod python;
 pub mod receipts;
 pub mod receiver;

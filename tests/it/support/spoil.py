@@ -295,51 +295,51 @@ def replaced(index, old, new, count=1):
     return change
 
 
-LAST_PETITION, LAST_REPORT, LAST_CONSENT = 39, 35, 31
+LAST_FORECAST, LAST_REPORT, LAST_CONSENT = 39, 35, 31
 
 
 def not_canonical(folder):
     """Leaf 39 is of a type without a chain or document, so that nothing else is wrong."""
     ways = {
-        "keys-in-another-order": (b'"t":"petition",', b'', b'"v":1', b'"v":1,"t":"petition"'),
+        "keys-in-another-order": (b'"t":"forecast",', b'', b'"v":1', b'"v":1,"t":"forecast"'),
         "space": (b'"v":1', b'"v": 1'),
         "space-at-the-end": (b'-39]}', b'-39]} '),
         "duplicate-key": (b'"v":1', b'"v":1,"v":1'),
-        "duplicate-key-unlike": (b'"t":"petition"', b'"t":"report","t":"petition"'),
+        "duplicate-key-unlike": (b'"t":"forecast"', b'"t":"report","t":"forecast"'),
         "number-with-point": (b'"v":1', b'"v":1.0'),
         "number-with-exponent": (b'"v":1', b'"v":1e0'),
         "minus-zero": (b'-39', b'-0'),
         "leading-zero": (b'-39', b'-039'),
-        "escaped-letter": (b'petition', b'pet\\u0069tion'),
-        "escaped-slash": (b'petition', b'peti\\/tion'),
+        "escaped-letter": (b'forecast', b'fore\\u0063ast'),
+        "escaped-slash": (b'forecast', b'fore\\/cast'),
         "upper-case-escape": (b'\\u000f', b'\\u000F'),
         "long-escape": (b'\\n', b'\\u000a'),
-        "lone-surrogate": (b'petition', b'peti\\ud800tion'),
+        "lone-surrogate": (b'forecast', b'fore\\ud800cast'),
         "raw-control-character": (b'\\t', b'\t'),
         "not-json": (b'"v":1', b'"v":'),
     }
     for name, steps in ways.items():
         def change(log, steps=steps):
             for old, new in zip(steps[::2], steps[1::2]):
-                replaced(LAST_PETITION, old, new)(log)
+                replaced(LAST_FORECAST, old, new)(log)
 
-        resigned(folder, f"canonical-{name}.export", f"not canonical: {name}", change, LAST_PETITION, ["canonical"])
+        resigned(folder, f"canonical-{name}.export", f"not canonical: {name}", change, LAST_FORECAST, ["canonical"])
     for name, new in (("float", b"2.5"), ("too-large", b"9007199254740992"), ("too-small", b"-9007199254740992")):
         resigned(folder, f"canonical-{name}.export", f"a number that no leaf may hold: {name}",
-                 replaced(LAST_PETITION, b"-39", new), LAST_PETITION)
+                 replaced(LAST_FORECAST, b"-39", new), LAST_FORECAST)
     resigned(folder, "canonical-nested-float.export", "a float inside a list",
-             replaced(LAST_PETITION, b"[true,", b"[0.1,"), LAST_PETITION)
+             replaced(LAST_FORECAST, b"[true,", b"[0.1,"), LAST_FORECAST)
 
     def long(size):
         def change(log):
-            leaf = json.loads(log.leaves[LAST_PETITION])
+            leaf = json.loads(log.leaves[LAST_FORECAST])
             leaf["title"] = ""
             leaf["title"] = "x" * (size - len(canonical(leaf)))
-            log.leaves[LAST_PETITION] = canonical(leaf)
+            log.leaves[LAST_FORECAST] = canonical(leaf)
         return change
 
     resigned(folder, "longest-leaf.export", "a leaf of 65,535 bytes", long(65_535), None, exit=0)
-    resigned(folder, "too-long-leaf.export", "a leaf of 65,536 bytes", long(65_536), LAST_PETITION)
+    resigned(folder, "too-long-leaf.export", "a leaf of 65,536 bytes", long(65_536), LAST_FORECAST)
 
 
 def wrong_members(folder):

@@ -25,6 +25,8 @@ pub struct Case {
     /// Files to give beside it; without a policy, the export's own is used.
     pub policy: Option<String>,
     pub since: Option<String>,
+    /// What a petition's page displayed.
+    pub petition: Option<String>,
     /// The file is a proof, to be checked with this export.
     pub export: Option<String>,
 }
@@ -38,7 +40,13 @@ pub fn cases() -> (&'static Path, &'static BTreeMap<String, Case>) {
         let lock = File::create(target.join("logs.lock")).expect("a lock file");
         lock.lock().expect("another run makes them");
         let ready = target.join("logs.ready");
-        let sources = concat!(include_str!("verify.py"), include_str!("forge.py"), include_str!("spoil.py"));
+        let sources = concat!(
+            include_str!("verify.py"),
+            include_str!("petitions.py"),
+            include_str!("forge.py"),
+            include_str!("forge_petitions.py"),
+            include_str!("spoil.py")
+        );
         if !fs::read_to_string(&ready).is_ok_and(|made| made == sources) {
             let _ = fs::remove_dir_all(&folder);
             succeed(python::verifier().arg("generate").arg(&folder));

@@ -1,6 +1,6 @@
 """An independent verifier of Daylight's log: stock Python and `cryptography`, none of Daylight's code.
 
-    verify.py export FILE [--policy FILE] [--since CHECKPOINT] [--proof FILE] [--json]
+    verify.py export FILE [--policy FILE] [--since CHECKPOINT] [--proof FILE] [--petition FILE] [--json]
     verify.py proof FILE --vkey VKEY [--witness VKEY ...] [--json]
     verify.py receipt FILE [--policy FILE] [--json]       a worker's receipt (receipt.py)
     verify.py generate DIR      makes logs that hold and logs that don't, with expected.json (forge.py)
@@ -23,6 +23,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+import petitions
 
 TILE = 256
 LARGEST_LEAF = 65_535
@@ -396,11 +398,13 @@ class Policy:
 
 # Exports --------------------------------------------------------------------------------------------------
 
-HASH, OPTIONAL_HASH, TEXT = "hash", "hash or null", "text"
+HASH, OPTIONAL_HASH, TEXT, OPTIONAL_TEXT = "hash", "hash or null", "text", "text or null"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VERSION, DAY = re.compile(r"[0-9]+\.[0-9]+"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 CHAIN = {"previous": OPTIONAL_HASH, "content": HASH}
 STEP = {"processing": UUID, "revision": int, **CHAIN}
+CREDENTIAL = {"key": HASH, "operator": TEXT, "representative": TEXT}
+ISSUER = {"name": TEXT, "keys": [TEXT]}
 SHAPES = {
     "key": {"role": TEXT, "origin": TEXT, "public_key": HASH, "from": TEXT, "previous": OPTIONAL_HASH,
             "signature": TEXT},
@@ -412,10 +416,34 @@ SHAPES = {
     "report": {"day": DAY, "root": HASH},
     "consent": {"commitment": HASH},
     "log": {"origin": TEXT, "previous": TEXT, "kept": int},
+    "epoch": {"epoch": TEXT, "group": TEXT, "operator": ISSUER, "representative": ISSUER, "previous": OPTIONAL_HASH,
+              "signature": TEXT},
+    "roll": {"epoch": TEXT, "version": int, "size": int, "root": HASH, "signature": TEXT},
+    "issue": {"epoch": TEXT, "issuer": petitions.ISSUERS, "index": int, "request": HASH, "signature": OPTIONAL_TEXT},
+    "petition": {"petition": UUID, "version": int, "epoch": TEXT, "slot": int, "author": [None, CREDENTIAL],
+                 "signature": OPTIONAL_TEXT, **CHAIN},
+    "check": {"petition": HASH, "outcome": ("opened", "refused"), "code": OPTIONAL_TEXT, "threshold": int,
+              "closes_at": TEXT},
+    "sign": {"petition": HASH, "number": int, "mode": ("named", "confidential"),
+             "disclosure": ("nobody", "everyone", "everyone_with_department", "representatives",
+                            "representatives_with_department"),
+             "signer": OPTIONAL_HASH, "credential": CREDENTIAL, "signature": TEXT},
+    "withdraw": {"petition": HASH, "number": int, "key": HASH, "signature": TEXT},
+    "answer": {"petition": HASH, "number": int, **CHAIN},
+    "close": {"petition": HASH, "signatures": int},
 }
 
 
 def fits(value, kind):
+    if isinstance(kind, dict):
+        members = isinstance(value, dict) and set(value) == set(kind)
+        return members and all(fits(value[name], inner) for name, inner in kind.items())
+    if isinstance(kind, list) and kind[0] is None:
+        return value is None or fits(value, kind[1])
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(fits(inner, kind[0]) for inner in value)
+    if kind == OPTIONAL_TEXT:
+        return value is None or isinstance(value, str)
     if kind in (HASH, OPTIONAL_HASH):
         return is_hash(value) or (kind == OPTIONAL_HASH and value is None)
     if kind is int:
@@ -682,14 +710,19 @@ class Export:
         return f"{len(self.leaves)} leaves are canonical{note}"
 
     def keys(self):
-        newest, count = {}, 0
+        newest, count, issuers = {}, 0, None
         for index, leaf in self.of_type("key"):
-            own = (leaf["role"], leaf["origin"])
+            is_log = leaf["role"] == "log"
+            own = (leaf["role"], leaf["origin"] if is_log else None)
             if leaf["previous"] != newest.get(own):
                 if leaf["previous"] is None:
                     raise Violated(f"leaf {index}: a key without its predecessor, as if it were the first", index)
                 raise Violated(f"leaf {index}: the previous key isn't the one before it", index)
-            if leaf["origin"] != self.origin_at(index):
+            # An issuer goes on under the name of the first log when that begins again.
+            names = [self.origin, *(former.origin for former in self.formers)]
+            issuers = issuers or (not is_log and leaf["origin"])
+            wanted = leaf["origin"] == self.origin_at(index) if is_log else leaf["origin"] == issuers in names
+            if not wanted:
                 raise Violated(f"leaf {index}: a key of another log", index)
             signer = leaf["previous"] or leaf["public_key"]
             message = "daylight-key/v1\n" + "".join(
@@ -704,7 +737,7 @@ class Export:
             newest[own] = leaf["public_key"]
             count += 1
         self.check_signed(self.checkpoint, "the checkpoint")
-        origins = {origin for _, origin in newest}
+        origins = {origin for _, origin in newest if origin}
         if len(origins) > 1:
             return (f"{count} keys of {len(origins)} logs: in each, the later are signed by the earlier; a former "
                     "log's keys count for that log only")
@@ -770,8 +803,8 @@ class Export:
             if index in there:
                 raise Violated(f"the file has two documents of leaf {index}", index)
             there.add(index)
-        missing = [(i, leaf["t"]) for i, leaf in self.of_type("notice", "register", "pause", "resume")
-                   if i not in there]
+        kinds = ("notice", "register", "pause", "resume", "petition", "answer")
+        missing = [(i, leaf["t"]) for i, leaf in self.of_type(*kinds) if i not in there]
         for index, kind in missing:
             if kind == "notice":
                 raise Violated(f"the document of leaf {index} is missing, and a notice's is always public", index)
@@ -780,6 +813,20 @@ class Export:
                            missing[0][0] if missing else None)
         note = f"; {self.withheld} are withheld and not checked" if self.withheld else ""
         return f"{len(self.documents)} documents are those that the leaves commit to{note}"
+
+
+    def book(self):
+        kinds = self.of_type("key", *petitions.KINDS)
+        leaves = [(index, base64url(self.hashes[index]), leaf) for index, leaf in kinds if leaf.get("role") != "log"]
+        return petitions.Book(self.origin, leaves)
+
+
+def judged(check, *arguments):
+    """A check of petitions as one of this report."""
+    try:
+        return check(*arguments)
+    except petitions.Fault as fault:
+        raise Violated(fault.words, fault.leaf) from None
 
 
 def canonical_fault(leaf):
@@ -845,6 +892,17 @@ class Proof:
         return f"the export has the same leaf {self.index}"
 
 
+class Displayed:
+    """What a petition's page gives as JSON."""
+
+    def __init__(self, text):
+        try:
+            value = parse_json(text)
+            self.leaf, self.signatures = value["petition_leaf"], value["signatures"]
+        except (ValueError, KeyError, TypeError):
+            raise Unreadable("not a petition's file: it has no petition_leaf and signatures") from None
+
+
 # Reports --------------------------------------------------------------------------------------------------
 
 
@@ -880,7 +938,7 @@ def unreadable(error):
             "checks": [], "not_proven": []}
 
 
-def verify_export(data, policy=None, since=None, proof=None):
+def verify_export(data, policy=None, since=None, proof=None, petition=None):
     """The result for an export's bytes and, where given, the texts of the other files."""
     try:
         export = Export(data)
@@ -888,6 +946,7 @@ def verify_export(data, policy=None, since=None, proof=None):
         policy = Policy(export.header["policy"] if own_word else policy)
         since = None if since is None else Checkpoint(since)
         proof = None if proof is None else Proof(proof)
+        displayed = None if petition is None else Displayed(petition)
     except Unreadable as error:
         return unreadable(error)
     report = Report()
@@ -910,6 +969,16 @@ def verify_export(data, policy=None, since=None, proof=None):
     report.run("keys", export.keys)
     report.run("notices", export.chains, "notice", "notice", "notice")
     report.run("processings", export.chains, "processing", "processing", "register", "pause", "resume")
+    report.run("petitions' versions", export.chains, "petition", "petition", "petition")
+    book = export.book()
+    if book.leaves:
+        book.read()
+        report.run("petitions' signatures", judged, book.statements)
+        report.run("petitions", judged, book.rules)
+        report.run("petitions' tallies", judged, book.tallies)
+        report.not_proven += petitions.NOT_PROVEN
+    if displayed is not None:
+        report.run("displayed count", judged, book.displayed, displayed.leaf, displayed.signatures)
     report.run("documents", export.check_documents)
     if proof is not None:
         report.run("proof's signatures", proof.check_policy, policy)
@@ -960,7 +1029,8 @@ def judge(folder):
     for name, case in expected.items():
         export, proof = (case["export"], name) if "export" in case else (name, None)
         data = (folder / export).read_bytes()
-        result = verify_export(data, text(case.get("policy")), text(case.get("since")), text(proof))
+        result = verify_export(data, text(case.get("policy")), text(case.get("since")), text(proof),
+                               text(case.get("petition")))
         said = json.dumps(result, ensure_ascii=False).lower()
         faults = [f"{key} {result[key]}, not {case[key]}"
                   for key in ("exit", "leaf", "between") if result[key] != case[key]]
@@ -1028,7 +1098,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("export")
     command.add_argument("file", type=Path)
-    for option in ("--policy", "--since", "--proof"):
+    for option in ("--policy", "--since", "--proof", "--petition"):
         command.add_argument(option, type=Path)
     command.add_argument("--json", action="store_true")
     command = commands.add_parser("proof")
@@ -1059,7 +1129,7 @@ def main():
 
             policy = given.policy and given.policy.read_text()
             return show(receipt.verify_receipt(given.file.read_bytes(), policy), given.json)
-        others = [path and path.read_text() for path in (given.policy, given.since, given.proof)]
+        others = [path and path.read_text() for path in (given.policy, given.since, given.proof, given.petition)]
         return show(verify_export(given.file.read_bytes(), *others), given.json)
     except (OSError, UnicodeDecodeError) as error:
         return show(unreadable(error), given.json)

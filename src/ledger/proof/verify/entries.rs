@@ -10,6 +10,7 @@ use super::super::note::Note;
 use super::super::tree::{Hash, leaf_hash, root};
 use super::Report;
 use super::keys::Keys;
+use super::petitions::{Petitions, Place};
 
 const LEAVES: &str = "leaves";
 const CHAINS: &str = "chains";
@@ -31,13 +32,13 @@ pub struct Content {
 }
 
 /// What is kept of the leaves while they are read.
-#[derive(Default)]
 pub struct Entries {
     hashes: Vec<Hash>,
     pub keys: Keys,
     /// Leaves that commit to a document, in their order.
     pub contents: Vec<(u64, Content)>,
-    /// The newest leaf of each notice and processing.
+    pub petitions: Petitions,
+    /// The newest leaf of each notice, processing and petition.
     chains: HashMap<Uuid, Hash>,
     /// Of the `log` leaves at the start: more than one when the former log had begun again itself.
     formers: Vec<Former>,
@@ -46,6 +47,18 @@ pub struct Entries {
 }
 
 impl Entries {
+    pub fn of(origin: &str) -> Self {
+        Entries {
+            hashes: Vec::new(),
+            keys: Keys::default(),
+            contents: Vec::new(),
+            petitions: Petitions::new(origin),
+            chains: HashMap::new(),
+            formers: Vec::new(),
+            unknown: 0,
+        }
+    }
+
     pub fn len(&self) -> u64 {
         self.hashes.len() as u64
     }
@@ -76,13 +89,18 @@ impl Entries {
             }
             self.chains.insert(id, hash);
         }
+        self.petitions.add(Place { index, hash }, &leaf, report);
         match leaf {
             Leaf::Key(key) => self.keys.add(index, &key, report),
             Leaf::Log { previous, kept, origin }
                 if index == self.formers.len() as u64 && index <= self.kept() =>
             {
                 let note: Option<Note> = previous.parse().ok();
-                let last = note.and_then(|note| note.text.parse().ok().map(|checkpoint| (note, checkpoint)));
+                let last: Option<(Note, Checkpoint)> =
+                    note.and_then(|note| note.text.parse().ok().map(|checkpoint| (note, checkpoint)));
+                if let Some((_, last)) = &last {
+                    self.petitions.continues(&last.origin);
+                }
                 self.formers.push(Former { last, origin, kept });
             }
             Leaf::Log { .. } => report.violated(LEAVES, Some(index), "a log can't begin in its middle"),
@@ -114,7 +132,10 @@ impl Entries {
             let words = format!("{} are of kinds not checked by this version", self.unknown);
             report.not_checked(LEAVES, words);
         }
-        report.unless_violated(CHAINS, format!("{} notices and processings, unbroken", self.chains.len()));
+        report.unless_violated(
+            CHAINS,
+            format!("{} notices, processings and petitions, unbroken", self.chains.len()),
+        );
     }
 
     /// What was lost when the log began again, or why the beginning doesn't hold.

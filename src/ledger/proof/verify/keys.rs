@@ -13,7 +13,8 @@ const KEYS: &str = "keys";
 pub struct Keys(Vec<(u64, Key)>);
 
 impl Keys {
-    /// Takes up a key leaf, checked against the one before of the same log.
+    /// Takes up a key leaf, checked against the one before of the same log; those of other
+    /// roles are the issuers' (`petitions`).
     pub fn add(&mut self, index: u64, leaf: &KeyLeaf, report: &mut Report) {
         if leaf.role != "log" {
             return;

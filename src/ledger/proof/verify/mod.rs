@@ -5,6 +5,7 @@
 
 mod entries;
 mod keys;
+mod petitions;
 mod receipt;
 mod report;
 mod single;
@@ -12,6 +13,7 @@ mod single;
 use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
 
+pub use petitions::Shown;
 pub use receipt::verify_receipt;
 pub use report::{Finding, Outcome, Report, Statement};
 pub use single::verify_proof;
@@ -35,6 +37,8 @@ pub struct Against {
     /// Checkpoints seen before.
     pub since: Vec<Note>,
     pub proofs: Vec<TlogProof>,
+    /// Counts of signatures that petitions' pages displayed.
+    pub shown: Vec<Shown>,
 }
 
 const NOT_PROVEN: [&str; 4] = [
@@ -56,7 +60,7 @@ struct Read {
 /// Checks an export of the log.
 pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, Fault> {
     let mut report = Report { not_proven: NOT_PROVEN.to_vec(), ..Report::default() };
-    let read = read(source, &mut report)?;
+    let mut read = read(source, &mut report)?;
     report.origin.clone_from(&read.header.origin);
     report.size = read.header.leaves;
     let own_policy: Policy = read.header.policy.parse()?;
@@ -64,6 +68,7 @@ pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, 
     let note: Note = read.header.checkpoint.parse()?;
 
     let (origin, kept) = (&read.header.origin, read.entries.kept());
+    read.entries.petitions.judge(&against.shown, &mut report);
     read.entries.judge(origin, &read.hashes, &read.older, &mut report);
     read.entries.keys.judge(origin, kept, policy, against.policy.is_none(), &mut report);
     read.entries.compare(&read.hashes, read.header.leaves, &mut report);
@@ -87,13 +92,8 @@ pub fn verify_export(source: impl BufRead, against: &Against) -> Result<Report, 
 fn read(source: impl BufRead, report: &mut Report) -> Result<Read, Fault> {
     let mut reader = Reader::new(source);
     let header = reader.header()?;
-    let mut read = Read {
-        header,
-        entries: Entries::default(),
-        hashes: Vec::new(),
-        older: Vec::new(),
-        documents: Vec::new(),
-    };
+    let entries = Entries::of(&header.origin);
+    let mut read = Read { header, entries, hashes: Vec::new(), older: Vec::new(), documents: Vec::new() };
     let mut tiles = 0;
     while let Some(item) = reader.item()? {
         match item {
