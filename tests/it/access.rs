@@ -94,7 +94,6 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/petitions/{id}/export.json", "s"),
     ("GET", "/petitions/{id}/names", "s"),
     ("GET", "/petitions/{id}/petition.json", "s"),
-    ("GET", "/petitions/{id}/petition.json", "w"),
     ("GET", "/petitions/{id}/print", "s"),
     ("GET", "/petitions/{id}/sign", "w"),
     ("GET", "/publishing", "hr"),

@@ -20,7 +20,6 @@ pub fn routes() -> Routes {
         .get("/petitions/wallet", WORKER, wallet::show)
         .get("/petitions/start/confidential", WORKER, start::show)
         .get("/petitions/{id}/sign", WORKER, sign::show)
-        .get("/petitions/{id}/petition.json", WORKER, sign::file)
 }
 
 /// The second issuer, in words for a page.

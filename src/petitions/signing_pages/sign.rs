@@ -1,20 +1,15 @@
 //! `/petitions/{id}/sign`
 
 use askama::Template;
-use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::store::{self, Target};
 use super::{Second, obstacle};
 use crate::app::AppState;
-use crate::clock::Time;
-use crate::credentials::wire::OpenPetition;
 use crate::error::{Error, Result};
-use crate::ledger::Hash;
 use crate::ledger::proof::base64url;
 use crate::petitions::issuing;
 use crate::web::{Page, Path, Viewer, html};
@@ -40,12 +35,6 @@ struct SignPage {
     watching: Vec<&'static str>,
     address: String,
     code: Option<notices::Code>,
-}
-
-impl Target {
-    fn takes_signatures(&self, now: Time) -> bool {
-        matches!(self.state.as_str(), "seeking" | "open") && self.until.is_none_or(|until| now < until)
-    }
 }
 
 impl SignPage {
@@ -105,26 +94,6 @@ pub async fn show(
         it,
         page,
     })
-}
-
-/// The petition as `daylight wallet` reads it, as a file.
-pub async fn file(State(state): State<AppState>, Path(id): Path<Uuid>) -> Result<Response> {
-    let mut db = state.db.acquire().await?;
-    let it = store::find_target(&mut db, id).await?.ok_or(Error::NotFound)?;
-    let (true, Some(closes_at)) = (it.takes_signatures(state.clock.now()), it.until) else {
-        return Err(Error::conflict("This petition takes no signatures now."));
-    };
-    let petition = OpenPetition {
-        petition: id,
-        leaf_hash: Hash::try_from(it.leaf_hash.as_slice()).map_err(anyhow::Error::new)?,
-        title: it.document.0.title,
-        epoch: it.epoch,
-        group: it.group,
-        slot: u64::try_from(it.slot).map_err(anyhow::Error::new)?,
-        closes_at,
-    };
-    let headers = [(header::CONTENT_DISPOSITION, "attachment; filename=\"petition.json\"")];
-    Ok((headers, Json(petition)).into_response())
 }
 
 /// Of anybody: what concerns others here may well concern whoever reads this tomorrow.

@@ -10,7 +10,6 @@ use crate::clock::Time;
 pub struct Target {
     pub state: String,
     pub epoch: String,
-    pub group: String,
     pub slot: i32,
     pub version: i32,
     pub leaf_hash: Vec<u8>,
@@ -32,11 +31,10 @@ pub struct Document {
 pub async fn find_target(db: &mut PgConnection, petition: Uuid) -> Result<Option<Target>> {
     sqlx::query_as!(
         Target,
-        r#"select p.state, p.epoch as "epoch!", e.group_name as "group", p.slot as "slot!", p.version, v.leaf_hash,
+        r#"select p.state, p.epoch as "epoch!", p.slot as "slot!", p.version, v.leaf_hash,
                   v.document as "document: Json<Document>",
                   case p.state when 'seeking' then p.seeking_until else p.closes_at end as "until: Time"
            from petition p join petition_version v on v.petition_id = p.id and v.version = p.version
-           join petition_epoch e on e.epoch = p.epoch
            where p.id = $1 and p.state <> 'draft'"#,
         petition,
     )
