@@ -11,7 +11,7 @@ globalThis.DaylightWallet = (() => {
   /** An answer that says no. */
   class Answered extends Error {
     constructor(status, problem) {
-      const words = [problem.detail || problem.title || `The server answered ${status}.`, ...(problem.errors ?? []).map((e) => e.detail)];
+      const words = [problem.detail || problem.title || `The server answered ${status}.`, ...(problem.errors ?? []).map((e) => e.message)];
       super(words.filter(Boolean).join(" "));
       Object.assign(this, { status, number: problem.number });
     }

@@ -4,13 +4,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledP
 #[expect(deprecated, reason = "its successor is missing in Chromiums that distributions still ship")]
 use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
 use chromiumoxide::cdp::browser_protocol::network::EnableParams;
-use daylight::credentials::wire::{ActionRequest, OpenPetition};
+use daylight::credentials::wire::ActionRequest;
 use daylight::ledger::proof::petition::{Disclosure, Mode};
-use daylight::web::Role;
-use serde_json::Value;
-use uuid::Uuid;
 
-use crate::support::declaration::but;
 use crate::support::petition::Open;
 use crate::tab::{Key, NARROW, Tab, WIDE};
 use crate::workplace::Workplace;
@@ -42,7 +38,7 @@ fn received(place: &Workplace) -> Vec<(u64, Option<(Mode, Disclosure)>)> {
 
 /// What axe and the frame's rules say of what is shown, in both sizes and schemes; with
 /// DAYLIGHT_SCREENSHOTS_ALL a picture of each.
-async fn faults(tab: &mut Tab, name: &str) -> Vec<String> {
+pub async fn faults(tab: &mut Tab, name: &str) -> Vec<String> {
     let mut found = tab.complaints().await;
     for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
         for (dark, scheme) in [(false, "light"), (true, "dark")] {
@@ -246,7 +242,7 @@ async fn set_offline(tab: &Tab, offline: bool) {
 async fn among_few_only_names_can_be_signed_with() {
     let place = Workplace::start(3).await;
     let it = place.open(3, "A water tap").await;
-    declare(&place, "screen.image").await;
+    place.declare("screen.image").await;
     let mut tab = place.recovered(&place.epoch.colleagues[1]).await;
     tab.open(&page(&it)).await;
     wait_for_form(&tab).await;
@@ -329,11 +325,6 @@ async fn a_closed_petition_takes_nothing() {
     let place = Workplace::start(2).await;
     let it = place.open(3, "An old wish").await;
     let tab = place.recovered(&place.epoch.colleagues[1]).await;
-    let file =
-        format!("fetch('/petitions/{}/petition.json').then(async (a) => [a.status, await a.text()])", it.id);
-    let (status, text): (u16, String) = tab.eval(&file).await;
-    let open: OpenPetition = serde_json::from_str(&text).expect("what the command line reads");
-    assert_eq!((status, open.leaf_hash, open.slot), (200, it.leaf_hash, 3));
     for (change, words) in [
         ("update petition set state = 'closed', closed_at = opened_at", "It is closed."),
         ("update petition set state = 'refused', refusal_code = 'unclear'", "It was refused"),
@@ -342,84 +333,7 @@ async fn a_closed_petition_takes_nothing() {
         tab.open(&page(&it)).await;
         assert!(tab.text("#closed").await.starts_with(words));
         assert!(tab.eval::<bool>("document.querySelector('#sign') === null").await);
-        assert_eq!(tab.eval::<(u16, String)>(&file).await.0, 409);
     }
     assert!(!tab.text("main").await.contains("An old wish"), "of a refused one the text isn't shown");
     tab.close().await;
-}
-
-#[tokio::test]
-async fn a_petition_is_started_without_a_name() {
-    use daylight::credentials::action::Slot;
-    use daylight::ledger::document_hash;
-    use daylight::ledger::proof::petition::{Credential, is_signed, petition_message};
-    let place = Workplace::start(CROWD).await;
-    let mut tab = place.recovered(&place.epoch.colleagues[8]).await;
-    declare(&place, "app.usage").await;
-    let about: Uuid =
-        sqlx::query_scalar("select id from processing").fetch_one(&place.app.state.db).await.expect("one");
-    let path = format!("/petitions/start/confidential?about=processing:{about}");
-    tab.open(&path).await;
-    tab.wait("!document.querySelector('#submit').disabled").await;
-    tab.fill("#title", "Fewer “alerts” at night").await;
-    tab.fill("#demand", "Please make them fewer.\nThanks.").await;
-    tab.wait("document.querySelector('#save-status').textContent.includes('saved in this browser')").await;
-    // The draft outlives the page.
-    tab.open(&path).await;
-    tab.wait("document.querySelector('#title').value === 'Fewer “alerts” at night' && !document.querySelector('#submit').disabled").await;
-    let wrong = faults(&mut tab, "start-form").await;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let catch = "(window.real = fetch, window.fetch = (url, options) => url.endsWith('/petitions/start')
-        ? (window.sent = [options.credentials, JSON.parse(options.body)], Promise.reject(new TypeError())) : real(url, options), true)";
-    let _: bool = tab.eval(catch).await;
-    tab.click("#submit").await;
-    tab.wait("document.querySelector('#trouble').textContent.includes('the draft is in this browser')").await;
-    let (credentials, body): (String, Value) = tab.eval("window.sent").await;
-    assert_eq!(credentials, "omit");
-    let document = &body["document"];
-    let wanted = serde_json::json!({"title": "Fewer “alerts” at night", "demand": "Please make them fewer.\nThanks.", "background": "",
-        "about": {"kind": "processing", "id": about}, "open_days": 60});
-    assert_eq!(*document, wanted);
-    assert_eq!(
-        (&body["open_days"], &body["about_kind"], &body["about_id"]),
-        (&60.into(), &"processing".into(), &about.to_string().into())
-    );
-    let credential: Credential = serde_json::from_value(body["credential"].clone()).expect("a credential");
-    let origin = &place.app.state.config.log_origin;
-    let slot = Slot::of(origin, &place.epoch.leaf, 0, place.epoch.leaf_hash).expect("a slot");
-    assert!(slot.holds(&credential));
-    let id = body["petition"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    let message = petition_message(origin, id, 1, &document_hash(document).expect("a hash"));
-    assert!(is_signed(&credential.key, &message, body["signature"].as_str().expect("a text")));
-
-    let _: bool = tab.eval("(window.fetch = window.real, true)").await;
-    tab.click("#submit").await;
-    tab.wait("document.querySelector('#state').textContent.startsWith('Submitted.')").await;
-    assert_eq!(place.app.count("petition where state = 'seeking' and author_key is not null").await, 1);
-    tab.open("/petitions/wallet").await;
-    place.ready(&tab).await;
-    assert_eq!(tab.text("#started-list").await, "Fewer “alerts” at night");
-    let wrong = faults(&mut tab, "wallet-started").await;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    tab.fill("#news", "Two colleagues asked about the weekend: it is meant, too.").await;
-    tab.click("#post").await;
-    tab.wait("document.querySelector('#state').textContent.startsWith('Your news')").await;
-    tab.click("#give-up").await;
-    tab.click("#give-up-yes").await;
-    tab.wait("document.querySelector('#state').textContent === 'The petition is given up.'").await;
-    assert_eq!(place.app.count("petition where state = 'given_up'").await, 1);
-    tab.close().await;
-}
-
-/// Declares a collection, from HR's draft to its being in force.
-async fn declare(place: &Workplace, category: &str) {
-    let hr = place.app.actor(Role::Publisher).await;
-    let fields =
-        but(&[("category", category), ("fields", "The screen"), ("dpia_url", "https://example.com/dpia")]);
-    let path = hr.post("/register", &fields).await.assert_status(303).location().to_owned();
-    let path = path.split('?').next().unwrap_or_default().to_owned();
-    place.app.state.clock.advance(60);
-    hr.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
-    let confirmed = [("revision", "2"), ("activate_confirm", "yes")];
-    hr.post(&format!("{path}/activate"), &confirmed).await.assert_status(303);
 }

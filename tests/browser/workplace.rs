@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::representative::Played;
 use crate::support::TestApp;
+use crate::support::declaration::but;
 use crate::support::petition::{self, Colleague, EPOCH, Epoch, Open};
 use crate::tab::Tab;
 
@@ -68,6 +69,22 @@ impl Workplace {
     /// A new private window in which this person is signed in.
     pub async fn tab_of(&self, person: Uuid) -> Tab {
         Tab::new(&self.base, Some(("daylight", &session(&self.app, person).await))).await
+    }
+
+    /// Declares a collection, from HR's draft to its being in force.
+    pub async fn declare(&self, category: &str) {
+        let hr = self.app.actor(Role::Publisher).await;
+        let fields = but(&[
+            ("category", category),
+            ("fields", "The screen"),
+            ("dpia_url", "https://example.com/dpia"),
+        ]);
+        let path = hr.post("/register", &fields).await.assert_status(303).location().to_owned();
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        self.app.state.clock.advance(60);
+        hr.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
+        let confirmed = [("revision", "2"), ("activate_confirm", "yes")];
+        hr.post(&format!("{path}/activate"), &confirmed).await.assert_status(303);
     }
 
     pub async fn newcomer(&self, email: &str) -> Uuid {
