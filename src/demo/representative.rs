@@ -66,12 +66,29 @@ pub fn open_beside(state: &AppState, dashboard: String) -> Result<Representative
 async fn keep(state: AppState, representative: Representative) {
     while !state.db.is_closed() {
         match connect(&state, &representative).await {
-            Ok(()) => return representative.keep_talking().await,
+            Ok(()) => {
+                if let Err(error) = give_a_code(&state, &representative).await {
+                    tracing::warn!(%error, "the example's worker has no enrolment code");
+                }
+                return representative.keep_talking().await;
+            }
             // Until the dashboard is up.
             Err(error) => tracing::debug!(%error, "the representative's server isn't connected yet"),
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// What stands on paper in earnest: a code for the worker of the public account, while they have no wallet.
+async fn give_a_code(state: &AppState, representative: &Representative) -> Result<()> {
+    let Some((person, _)) = find_account(state, 0).await? else { return Ok(()) };
+    let info = issuing::wallet_info(state, person).await?;
+    if info.id_key.is_none() {
+        let strip = representative.renew_code(info.worker_ref)?;
+        println!("Ada Winter’s enrolment code, for her wallet: {}\n", strip.code);
+        state.petitions.set_example_code(person, strip.code);
+    }
+    Ok(())
 }
 
 /// Connects both, where they aren't: in the name of the example's representative.
@@ -83,11 +100,8 @@ pub async fn connect(state: &AppState, representative: &Representative) -> Resul
     if is_known && representative.is_connected() {
         return Ok(());
     }
-    let people = identity::active_people(&mut db).await?;
     drop(db);
-    let (_, who) = ACCOUNTS[2];
-    let name = who.split(',').next().unwrap_or(who);
-    let person = people.into_iter().find(|(_, known)| known == name);
+    let person = find_account(state, 2).await?;
     let (person_id, name) = person.ok_or_else(|| anyhow!("the example has no representative"))?;
     let viewer = Viewer {
         person_id,
@@ -101,4 +115,12 @@ pub async fn connect(state: &AppState, representative: &Representative) -> Resul
     let token =
         issuing::pair(state, &viewer, &info, &format!("http://{}", beside(state)?), run_by, true).await?;
     representative.connect(&token).await
+}
+
+/// Who stands at this place among the example's accounts.
+async fn find_account(state: &AppState, place: usize) -> Result<Option<(Uuid, String)>> {
+    let (_, who) = ACCOUNTS[place];
+    let name = who.split(',').next().unwrap_or(who);
+    let mut db = state.db.acquire().await?;
+    Ok(identity::active_people(&mut db).await?.into_iter().find(|(_, known)| known == name))
 }
