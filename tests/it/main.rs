@@ -31,6 +31,7 @@ mod petition_answers;
 mod petition_attack;
 mod petition_credentials;
 mod petition_desk;
+mod petition_isolation;
 mod petition_issuing;
 mod petition_signing;
 mod petition_stuffing;

@@ -21,6 +21,7 @@ pub mod receipts;
 pub mod receiver;
 pub mod representative;
 pub mod smtp;
+pub mod sweep;
 pub mod transparency;
 
 use std::collections::BTreeMap;
