@@ -229,6 +229,8 @@ create table petition_waiting (
     constraint petition_waiting_named check ((mode = 'named') = (signer_id is not null)),
     constraint petition_waiting_sign_whole check ((kind = 'sign') = (mode is not null) and (mode is null) = (disclosure is null))
 );
+-- One name, one key: whoever vouches for a second one is refused.
+create unique index petition_waiting_signer_once on petition_waiting (petition_leaf, signer_id) where signer_id is not null;
 comment on table petition_waiting is 'Purpose: signatures and withdrawals that wait for their batch. Retention: until it.';
 
 create table petition_signature (

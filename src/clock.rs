@@ -21,6 +21,12 @@ impl Time {
         self.0.to_jiff()
     }
 
+    /// The full hour (UTC) before, or this one: when more would tell too much.
+    pub fn full_hour(self) -> Self {
+        let second = self.jiff().as_second();
+        jiff::Timestamp::from_second(second - second.rem_euclid(3600)).map_or(self, Time::from)
+    }
+
     /// Moves by whole seconds; saturates at the ends of representable time.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         let span = jiff::SignedDuration::from_secs(seconds);

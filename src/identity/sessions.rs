@@ -64,9 +64,11 @@ async fn find(state: &AppState, token: &str) -> crate::error::Result<Option<View
     let Some(row) = store::find_session(&mut db, &model::token_hash(token), now, idle_since).await? else {
         return Ok(None);
     };
-    // Written at most every five minutes: reading a page is no reason to write.
-    if now.seconds_since(row.last_seen_at) > 300 {
-        store::touch_session(&mut db, row.id, now).await?;
+    // The hour alone, and once: reading a page is no reason to write, and a finer time could be laid beside what was
+    // done without a name.
+    let hour = now.full_hour();
+    if row.last_seen_at < hour {
+        store::touch_session(&mut db, row.id, hour).await?;
     }
     Ok(Some(Viewer {
         person_id: row.person_id,

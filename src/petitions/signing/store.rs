@@ -74,6 +74,8 @@ pub async fn upsert_waiting(db: &mut PgConnection, jobs: &[&Job], now: Time) -> 
          where p.state in ('seeking', 'checking', 'open') and (p.closes_at is null or p.closes_at > $10)
              and not exists (select from petition_signature s
                  where s.petition_leaf = g.petition_leaf and s.key = g.key and s.number >= g.number)
+             and not exists (select from petition_signer n
+                where n.petition_leaf = g.petition_leaf and n.person_id = g.signer_id and n.key <> g.key)
          on conflict on constraint petition_waiting_once do update set
              number = excluded.number, kind = excluded.kind, mode = excluded.mode, disclosure = excluded.disclosure,
              leaf = excluded.leaf, leaf_hash = excluded.leaf_hash, signer_id = excluded.signer_id,
@@ -302,7 +304,8 @@ pub async fn delete_signers(
     Ok(rows.into_iter().filter(|row| row.for_everyone).filter_map(|row| row.department).collect())
 }
 
-/// Puts names beside keys; answers departments that count.
+/// Puts names beside keys; answers departments that count. A name that stands beside another key already stays there: no
+/// name may hold up a batch.
 pub async fn insert_signers(
     db: &mut PgConnection,
     petition: &[u8],
@@ -319,6 +322,7 @@ pub async fn insert_signers(
            from unnest($2::bytea[], $3::uuid[], $4::bytea[], $5::text[]) as g (key, person_id, salt, disclosure)
            join person p on p.id = g.person_id left join department d on d.id = p.department_id
            order by g.key
+           on conflict on constraint petition_signer_person_once do nothing
            returning department, for_everyone"#,
         petition,
         &keys,

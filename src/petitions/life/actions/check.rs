@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{enter_leaf, full_hour, hash, lock, newest};
+use super::{enter_leaf, hash, lock, newest};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
@@ -32,7 +32,7 @@ pub async fn terms(db: &mut PgConnection, petition: &PetitionRow, now: Time) -> 
     })?;
     let threshold = i32::try_from(threshold(i64::from(size))).map_err(anyhow::Error::new)?;
     // At a full hour, when batches go into the log.
-    let closes_at = full_hour(now.plus_days(i64::from(petition.open_days)).plus_seconds(3_599));
+    let closes_at = now.plus_days(i64::from(petition.open_days)).plus_seconds(3_599).full_hour();
     Ok((threshold, closes_at))
 }
 

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::check::open_locked;
-use super::{enter_leaf, full_hour, hash, lock, newest};
+use super::{enter_leaf, hash, lock, newest};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
@@ -22,7 +22,7 @@ pub async fn advance(state: &AppState) -> Result<()> {
     let now = state.clock.now();
     let mut db = state.db.acquire().await?;
     let checked_before = now.plus_days(-CHECKING_DAYS);
-    let due = lists::list_due(&mut db, full_hour(now), checked_before, now).await?;
+    let due = lists::list_due(&mut db, now.full_hour(), checked_before, now).await?;
     let reached = lists::list_reached(&mut db).await?;
     drop(db);
     if due.is_empty() && reached.is_empty() {
@@ -69,7 +69,7 @@ fn has_waited(petition: &PetitionRow, now: Time) -> bool {
 /// Once an hour, and with no more than the day kept: when the fifth colleague came is nobody's business.
 async fn look_for_support(db: &mut PgConnection, state: &AppState, petition: &PetitionRow) -> Result<()> {
     let now = state.clock.now();
-    writing::set_looked_at(db, petition.id, full_hour(now)).await?;
+    writing::set_looked_at(db, petition.id, now.full_hour()).await?;
     let leaf = newest(db, petition.id).await?.leaf_hash;
     if counts::count_supporters(db, &leaf, SUPPORTERS).await? >= SUPPORTERS {
         let zone = &state.config.time_zone;

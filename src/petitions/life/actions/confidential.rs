@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::submit::{end, write_anew};
 use super::updates::check as check_update;
-use super::{Text, check_about, enter, epoch, free_slot, full_hour, lock, seeking_until, today};
+use super::{Text, check_about, enter, epoch, free_slot, lock, seeking_until, today};
 use crate::app::AppState;
 use crate::credentials::action::Slot;
 use crate::error::{Error, Result};
@@ -79,7 +79,7 @@ pub async fn start(
         slot,
         document: text,
         until: seeking_until(now, &state.config.time_zone),
-        hour: full_hour(now),
+        hour: now.full_hour(),
     };
     writing::insert_confidential(&mut tx, new).await.map_err(taken)?;
     let text = Text {

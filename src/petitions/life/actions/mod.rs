@@ -64,12 +64,6 @@ fn today(state: &AppState) -> Day {
     state.clock.now().day(&state.config.time_zone)
 }
 
-/// The full hour before, or now.
-fn full_hour(at: Time) -> Time {
-    let second = at.jiff().as_second();
-    jiff::Timestamp::from_second(second - second.rem_euclid(3600)).map_or(at, Time::from)
-}
-
 /// The end of the last day of support. Whole days: a moment could be laid beside a session.
 fn seeking_until(now: Time, zone: &TimeZone) -> Time {
     now.day(zone).plus_days(SEEKING_DAYS + 1).start(zone)

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Text, check_about, enter, epoch, free_slot, full_hour, hash, lock_own, newest, seeking_until};
+use super::{Text, check_about, enter, epoch, free_slot, hash, lock_own, newest, seeking_until};
 use crate::app::AppState;
 use crate::error::{Error, OnConstraint, Result};
 use crate::ledger::proof::petition::Credential;
@@ -28,7 +28,7 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, text: &Document
     let slot = free_slot(&mut tx, &epoch).await?;
     writing::set_terms(&mut tx, id, text.about, text.open_days).await?;
     let until = seeking_until(now, &state.config.time_zone);
-    writing::begin_seeking(&mut tx, id, &epoch, slot, until, full_hour(now))
+    writing::begin_seeking(&mut tx, id, &epoch, slot, until, now.full_hour())
         .await
         .on_constraint("petition_author_one_at_a_time", || Error::conflict(ONE_AT_A_TIME))?;
     let text =
