@@ -220,3 +220,41 @@ async fn more_signatures_than_packs_are_named() {
     let at = place(&export, last.expect("a third one"));
     assert_eq!(violations(&report), [("tallies", Some(at))], "{report}");
 }
+
+#[tokio::test]
+async fn what_came_in_through_the_server_holds() {
+    let app = TestApp::new().await;
+    let epoch = petition::begin(&app, 16).await;
+    let one = petition::open(&app, epoch.colleagues[0].person, 1, "More daylight").await;
+    let place = (one.leaf_hash, one.slot);
+    for (n, colleague) in epoch.colleagues.iter().enumerate() {
+        let disclosure = [Disclosure::Nobody, Disclosure::EveryoneWithDepartment][n % 2];
+        let signed = colleague.holder.sign(&colleague.pack, place, 1, disclosure, colleague.worker_ref);
+        send(&app, &signed.expect("it is signed")).await;
+    }
+    next_hour(&app).await;
+    // Whoever withdraws before the batch never stood in the log; who does so after it is taken out.
+    for colleague in &epoch.colleagues {
+        send(&app, &colleague.holder.withdraw(&colleague.pack, place, 2)).await;
+    }
+    next_hour(&app).await;
+    let total: i32 = sqlx::query_scalar("select total from petition_count order by day desc limit 1")
+        .fetch_one(&app.state.db)
+        .await
+        .expect("the count");
+    assert!((1..16).contains(&total), "{total}");
+    let text = format!(r#"{{"petition_leaf":"{}","signatures":{total}}}"#, one.leaf_hash);
+    let shown = vec![text.parse().expect("a petition's file")];
+    let (_, report) = verify(&app, &Against { shown, ..Against::default() }).await;
+    assert_eq!(violations(&report), [], "{report}");
+}
+
+async fn send(app: &TestApp, action: &ActionRequest) {
+    let action = serde_json::to_value(action).expect("JSON");
+    app.visitor().post_json("/api/v1/petitions/actions", &action, None).await.assert_status(202);
+}
+
+async fn next_hour(app: &TestApp) {
+    app.state.clock.advance(3600);
+    daylight::petitions::signing::publish_due(&app.state).await.expect("published");
+}
