@@ -143,6 +143,11 @@ create table petition (
     reached_at timestamptz,
     answer_due_at timestamptz,
     closed_at timestamptz,
+    -- Where the check's outcome and the close stand in the log.
+    check_entry bigint references ledger_entry,
+    close_entry bigint references ledger_entry,
+    -- Full hour at which supporters were last counted: the moment of the fifth stays unknown.
+    looked_at timestamptz,
     constraint petition_slot_once unique (epoch, slot),
     constraint petition_state_known check (state in ('draft', 'seeking', 'checking', 'open', 'closed', 'refused', 'lapsed',
         'given_up')),
@@ -157,6 +162,9 @@ create table petition (
 create index petition_about on petition (about_kind, about_id) where about_id is not null;
 -- One petition started by a key; the second would tie the two.
 create unique index petition_author_key_once on petition (author_key) where author_key is not null;
+-- Whoever starts with a name brings one petition at a time before their colleagues.
+create unique index petition_author_one_at_a_time on petition (author_id)
+    where author_id is not null and state in ('seeking', 'checking');
 comment on table petition is 'Purpose: petitions and where they stand. Retention: kept; a draft until its author deletes it.';
 
 -- What was once set is not set again: nobody gets more time, and nobody a higher hurdle.
@@ -251,6 +259,8 @@ create table petition_signer (
     primary key (petition_leaf, key),
     constraint petition_signer_person_once unique (petition_leaf, person_id)
 );
+-- Whether a department's number less the names beside it would tell of one who shows theirs to representatives only.
+create index petition_signer_hidden on petition_signer (petition_leaf, department) where not for_everyone;
 comment on table petition_signer is 'Purpose: names of those who signed with their name. Retention: until they withdraw.';
 
 create table petition_count (

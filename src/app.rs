@@ -25,6 +25,7 @@ use crate::consent::Consent;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::petitions::Petitions;
+pub use crate::petitions::life::PetitionLink;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
 use crate::{audit, collection, consent, identity, ledger, notices, outbox, petitions, register, site};
@@ -89,6 +90,7 @@ fn bare_routes() -> Routes {
 pub async fn documents(db: &mut PgConnection) -> Result<Vec<ledger::Document>> {
     let mut documents = register::documents(db).await?;
     documents.extend(notices::documents(db).await?);
+    documents.extend(petitions::life::documents(db).await?);
     Ok(documents)
 }
 
@@ -124,6 +126,16 @@ pub async fn policy_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<
 /// The key that agents are given at enrolment, to know their policies by.
 pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
     consent::policy_key(state)
+}
+
+/// The petitions about a processing or a notice, for its own page: `kind` is `processing` or `notice`.
+pub async fn petitions_about(
+    db: &mut PgConnection,
+    state: &AppState,
+    kind: &str,
+    id: Uuid,
+) -> Result<Vec<PetitionLink>> {
+    petitions::life::petitions_about(db, state, kind, id).await
 }
 
 /// Every route with who may use it; the access test compares it with its own table.

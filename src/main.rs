@@ -11,7 +11,9 @@ use daylight::config::Config;
 use daylight::gateways::activitywatch::{self, AgentOptions, Watcher};
 use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
+use daylight::representative;
 use daylight::server::{self, StartError};
+use daylight::wallet::WalletOptions;
 
 /// Shows workers what their employer's monitoring collects about them, and gives them a say.
 ///
@@ -99,6 +101,27 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
+    /// Run the workers' representative's own server: the second issuer of credentials for petitions
+    Representative {
+        /// Its name, such as works-council.example
+        #[arg(long)]
+        name: String,
+        /// Address of the dashboard, such as https://daylight.example
+        #[arg(long)]
+        dashboard: String,
+        /// Where browsers reach this server, such as https://works-council.example
+        #[arg(long)]
+        public_url: String,
+        /// Address and port to listen on
+        #[arg(long, default_value = "127.0.0.1:8091")]
+        listen: SocketAddr,
+        /// Where it keeps its keys, its copy of the roll and what it received
+        #[arg(long, default_value = "./daylight-representative")]
+        state: PathBuf,
+        /// Seconds between rounds with the dashboard
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        interval: u64,
+    },
     /// Look after the log: where it stands, a new key, a new beginning after a restore
     Log {
         #[command(subcommand)]
@@ -109,6 +132,8 @@ enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Sign petitions from the command line: what the browser does, in a file of your own
+    Wallet(WalletOptions),
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -186,6 +211,17 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
                 done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
             })
         }
+        Command::Representative { name, dashboard, public_url, listen, state, interval } => {
+            let interval = Duration::from_secs(interval);
+            let options =
+                representative::Options { name, dashboard, public_url, listen, folder: state, interval };
+            server::start_logging(&Config::from_environment()?);
+            server::runtime()?.block_on(async {
+                let stop = server::stop_signal();
+                let done = representative::run(options, Clock::system(), Random::system(), stop).await;
+                done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+            })
+        }
         Command::Log { command } => {
             let config = Config::from_environment()?;
             match command {
@@ -197,6 +233,10 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
         Command::Policy { command: PolicyCommand::BeginAgain { yes } } => {
             server::begin_policy_again(Config::from_environment()?, yes)
         }
+        Command::Wallet(options) => server::runtime()?.block_on(async {
+            let done = daylight::wallet::run(options, &Random::system()).await;
+            done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+        }),
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)

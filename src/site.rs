@@ -66,7 +66,8 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
         petitions::signing::api::act, petitions::signing::api::key, petitions::signing::api::leaf,
         petitions::signing::api::deliver,
         issuing::wallet, issuing::enrol, issuing::issuer, issuing::epoch, issuing::place, issuing::pack,
-        issuing::roll, issuing::sign_roll, issuing::issues, issuing::petitions),
+        issuing::roll, issuing::sign_roll, issuing::issues, issuing::petitions,
+        petitions::life::api::start, petitions::life::api::act),
     modifiers(&Schemes)
 )]
 struct Description;

@@ -47,7 +47,11 @@ pub async fn prepare(db: &mut PgConnection, state: &AppState, everything: bool) 
     let (mut documents, mut withheld) = (Vec::new(), 0);
     for document in all {
         match places.get(&document.entry.0) {
-            Some(place) if *place < newest.size && (everything || document.public) => {
+            Some(place)
+                if *place < newest.size
+                    && (everything || document.public)
+                    && !document.content.is_null() =>
+            {
                 documents.push(DocumentLine { leaf: *place as u64, content: document.content });
             }
             Some(place) if *place < newest.size => withheld += 1,

@@ -39,6 +39,8 @@ pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     file.sync_all()?;
     fs::rename(&aside, path).with_context(|| format!("{} can't be written", path.display()))?;
     if let Some(folder) = path.parent() {
+        // Of a name alone it is empty, and means this folder.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder)?.sync_all()?;
     }
     Ok(())

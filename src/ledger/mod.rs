@@ -56,6 +56,7 @@ pub struct Document {
     pub entry: EntryId,
     /// Whether people without an account may read it.
     pub public: bool,
+    /// Null for what is shown to nobody any more: it counts among the withheld.
     pub content: serde_json::Value,
 }
 

@@ -57,10 +57,23 @@ pub struct Witness {
 impl Witness {
     /// Opens the folder; makes the key at the first start.
     pub fn open(options: &WitnessOptions, clock: Clock, random: &Random) -> anyhow::Result<Self> {
+        Self::start(options, clock, || open_key(&options.folder.join("witness.pem"), random))
+    }
+
+    /// Opens the folder for a key that is kept elsewhere.
+    pub fn with_key(options: &WitnessOptions, clock: Clock, key: SigningKey) -> anyhow::Result<Self> {
+        Self::start(options, clock, || Ok(key))
+    }
+
+    fn start(
+        options: &WitnessOptions,
+        clock: Clock,
+        key: impl FnOnce() -> anyhow::Result<SigningKey>,
+    ) -> anyhow::Result<Self> {
         files::make_folder(&options.folder)?;
         let lock = File::create(options.folder.join("lock"))?;
         lock.try_lock().map_err(|_| anyhow::anyhow!("another witness uses {}", options.folder.display()))?;
-        let key = open_key(&options.folder.join("witness.pem"), random)?;
+        let key = key()?;
         Key::new(&options.name, Kind::Cosignature, key.verifying_key())?;
         if options.logs.is_empty() || options.logs.iter().any(|log| log.kind != Kind::Ed25519) {
             bail!("name at least one log by its key, as its policy.txt has it (--log)");
@@ -121,6 +134,24 @@ impl Witness {
         Ok(cosign(&self.name, &self.key, &request.note.text, time).to_string())
     }
 
+    /// The answer to an `add-checkpoint` request, for a service that is more than a witness.
+    pub fn answer(&self, body: &str) -> Response {
+        match self.add_checkpoint(body) {
+            Ok(line) => line.into_response(),
+            Err(Refused::Status(status)) => status.into_response(),
+            Err(Refused::Size(size)) => {
+                let kind = [(header::CONTENT_TYPE, "text/x.tlog.size")];
+                (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response()
+            }
+        }
+    }
+
+    /// Entries of this log that were cosigned last.
+    pub fn size_of(&self, origin: &str) -> u64 {
+        let seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        seen.get(origin).map_or(0, |s| s.size)
+    }
+
     /// The witness as a service of its own.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new()
@@ -159,14 +190,7 @@ impl Request {
 }
 
 async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: String) -> Response {
-    match witness.add_checkpoint(&body) {
-        Ok(line) => line.into_response(),
-        Err(Refused::Status(status)) => status.into_response(),
-        Err(Refused::Size(size)) => {
-            let kind = [(header::CONTENT_TYPE, "text/x.tlog.size")];
-            (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response()
-        }
-    }
+    witness.answer(&body)
 }
 
 /// What it is and what it has seen, for people.

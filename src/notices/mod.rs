@@ -34,13 +34,14 @@ mod reach;
 mod reader;
 mod review;
 mod show;
-mod signs;
+pub mod signs;
 pub mod store;
 mod told;
 mod version;
 
 use std::time::Duration;
 
+pub use board::{Code, code as qr_code};
 pub use coverage::{Coverage, list_coverage};
 pub use documents::documents;
 pub use life::{State, Step};

@@ -18,7 +18,7 @@ use super::questions::Asked;
 use super::reader::{Chosen, Reader, Standing, choose_language, last_acknowledged, standing};
 use super::store::reading::{self, HeadRow, ReceiptRow};
 use super::{markdown, store};
-use crate::app::AppState;
+use crate::app::{self, AppState, PetitionLink};
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::identity;
@@ -157,6 +157,9 @@ struct ShowPage {
     questions: Vec<Asked>,
     who: Vec<(String, String)>,
     name: Vec<(String, String)>,
+    petitions: Vec<PetitionLink>,
+    /// As addresses say what a petition is about.
+    about: String,
 }
 
 impl ShowPage {
@@ -259,6 +262,7 @@ pub async fn render(
     let names = Names::load(&mut db).await?;
     let (changes, since_acknowledged) = changes(&mut db, state, &page, &names, &it, &receipts).await?;
     let questions = Asked::load(&mut db, viewer, Some(notice)).await?;
+    let petitions = app::petitions_about(&mut db, state, "notice", notice).await?;
     drop(db);
     let opened = receipts.iter().any(|r| r.number() == it.shown.number() && r.viewed_at.is_some());
     if reader.is_worker && !opened && it.integrity.is_whole() {
@@ -280,6 +284,8 @@ pub async fn render(
         questions,
         who: WHO.map(|(id, words)| (id.to_owned(), words.to_owned())).into(),
         name: vec![("yes".to_owned(), "Show my name beside the question".to_owned())],
+        petitions,
+        about: format!("notice:{notice}"),
         it,
         page,
     };

@@ -2,7 +2,8 @@
 //!
 //! [`issuing`] is how everybody on the roll comes by credentials, from the operator and from the representative's
 //! own server; [`life`] is a petition from its draft to the employer's answer; [`signing`] takes signatures, keeps
-//! them until nobody can be told apart, and puts them into the log in batches. Whose a signature without a name is,
+//! them until nobody can be told apart, and puts them into the log in batches; [`signing_pages`] is where a worker's
+//! browser makes them. Whose a signature without a name is,
 //! nobody can find out: not from the database, not with the keys, not with the logs.
 
 mod handle;
@@ -10,6 +11,7 @@ pub mod issuing;
 pub mod life;
 pub mod model;
 pub mod signing;
+mod signing_pages;
 
 use std::time::Duration;
 
@@ -23,7 +25,11 @@ const PUBLISHER: Access = Access::Roles(&[Role::Publisher]);
 const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
 
 pub fn routes() -> Routes {
-    Routes::new().merge(issuing::routes()).merge(life::routes()).merge(signing::routes())
+    Routes::new()
+        .merge(issuing::routes())
+        .merge(life::routes())
+        .merge(signing::routes())
+        .merge(signing_pages::routes())
 }
 
 /// Where signatures come in: nothing is logged of them.

@@ -58,6 +58,9 @@ struct ShowPage {
     confirm: Vec<(String, String)>,
     /// Whether a notice in force tells of it as it is.
     is_told: bool,
+    petitions: Vec<app::PetitionLink>,
+    /// As addresses say what a petition is about.
+    about: String,
 }
 
 impl ShowPage {
@@ -188,6 +191,7 @@ pub async fn render(
     let places = store::list_places(&mut db, id).await?.into_iter().collect();
     let untold = actions::untold(&mut db, state, &history).await?;
     let newest = history.last().ok_or(Error::NotFound)?.clone();
+    let petitions = app::petitions_about(&mut db, state, "processing", id).await?;
     let is_told = app::is_told(&mut db, id, &newest.content_sha256, state.clock.now()).await?;
     drop(db);
     let was_active = history.iter().any(|r| r.state == State::Active);
@@ -211,6 +215,8 @@ pub async fn render(
         answers: vec![pair("", "Choose…"), pair("agree", "We agree"), pair("object", "We object")],
         confirm: vec![pair("yes", "Yes, I have read what this does")],
         is_told,
+        petitions,
+        about: format!("processing:{id}"),
         newest,
     };
     html_with(status, &shown)

@@ -118,6 +118,17 @@ const DONE: &[(&str, &str)] = &[
         "wallet-key-next",
         "Your key is on record. Your credentials until the end of the quarter were given to your former key; this one counts from the next quarter on.",
     ),
+    ("petition-draft-saved", "The draft is saved. Nobody but you sees it until you put it before your colleagues."),
+    ("petition-draft-deleted", "The draft is deleted."),
+    ("petition-submitted", "It is before your colleagues now, and in the log. Tell them: five must support it."),
+    ("petition-revised", "The new version is in the log. It begins without signatures."),
+    ("petition-given-up", "You have given it up. Nobody can sign it any more."),
+    ("petition-opened", "Open. The threshold and the close are in the log and can’t be changed any more."),
+    ("petition-refused", "Refused. The rule and your words stay in its place; its text is shown to nobody else."),
+    ("petition-updated", "Posted."),
+    ("petition-answered", "The answer is on record and in the log."),
+    ("petition-followed", "You follow it. No mail is sent; news stands on the list of petitions."),
+    ("petition-unfollowed", "You don’t follow it any more."),
     ("device-released", "The device is no longer assigned."),
 ];
 
@@ -154,6 +165,7 @@ impl Page {
             links.push(("/me/choices", "Choices"));
         }
         links.push(("/notices", "Notices"));
+        links.push(("/petitions", "Petitions"));
         links.push(("/register", "Declared"));
         if viewer.has(Role::Publisher) || viewer.has(Role::Representative) {
             links.push(("/publishing", "Publishing"));

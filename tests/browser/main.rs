@@ -9,12 +9,17 @@ mod links;
 mod network;
 mod notice;
 mod pages;
+mod petitions;
 mod plain;
 mod print;
+mod representative;
 mod screenshots;
 mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tab;
 mod verify;
+mod wallet;
+mod wallet_keys;
 mod worker;
+mod workplace;

@@ -170,10 +170,16 @@ impl Tab {
         let (name, code, text) = match key {
             Key::Tab => ("Tab", 9, None),
             Key::Enter => ("Enter", 13, Some("\r")),
+            Key::Space => (" ", 32, Some(" ")),
+            Key::Down => ("ArrowDown", 40, None),
         };
         for kind in [DispatchKeyEventType::KeyDown, DispatchKeyEventType::KeyUp] {
             let down = kind == DispatchKeyEventType::KeyDown;
-            let event = DispatchKeyEventParams::builder().r#type(kind).key(name).code(name);
+            let event = DispatchKeyEventParams::builder().r#type(kind).key(name).code(if name == " " {
+                "Space"
+            } else {
+                name
+            });
             let event = event.windows_virtual_key_code(code);
             let event = if let Some(text) = text.filter(|_| down) { event.text(text) } else { event };
             self.run(event.build().expect("an event")).await;
@@ -212,6 +218,8 @@ impl Tab {
 pub enum Key {
     Tab,
     Enter,
+    Space,
+    Down,
 }
 
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

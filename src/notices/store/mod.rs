@@ -4,7 +4,7 @@ pub(super) mod coverage;
 mod drafts;
 pub(super) mod questions;
 pub(super) mod reach;
-pub(super) mod reading;
+pub mod reading;
 mod versions;
 
 pub(super) use drafts::*;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::identity::token_hash;
 use crate::ledger::proof::petition::IssuerRole;
 use crate::ledger::{self, EntryId, Hash};
 use crate::petitions::model::PACKS_NEEDED;
-use crate::web::{Path, Viewer};
+use crate::web::{Path, Viewer, bearer};
 
 /// Reads a body; what it holds is never repeated.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
@@ -126,8 +126,7 @@ pub async fn pack(State(state): State<AppState>, body: Bytes) -> Result<Response
 
 /// Whose bearer token this is.
 pub async fn caller(state: &AppState, headers: &HeaderMap) -> Result<RepresentativeRow> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let token = value.and_then(|v| v.strip_prefix("Bearer ")).map(str::trim).ok_or(Error::Unauthenticated)?;
+    let token = bearer(headers)?;
     let mut db = state.db.acquire().await?;
     let found = representative::find_by_token(&mut db, &token_hash(token), state.clock.now()).await?;
     found.ok_or(Error::Unauthenticated)

@@ -40,6 +40,17 @@ pub async fn propose(state: &AppState) -> Result<()> {
     Ok(())
 }
 
+/// Days after an epoch's end for which its roll is kept: somebody could still ask how a count came about.
+const KEPT_DAYS: i64 = 365;
+
+/// Forgets rolls whose time is over.
+pub async fn forget(state: &AppState) -> Result<()> {
+    let mut tx = state.db.begin().await?;
+    epochs::forget(&mut tx, state.clock.now().plus_days(-KEPT_DAYS)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// An epoch that is to be proposed.
 #[derive(Debug, PartialEq, Eq)]
 struct Next {

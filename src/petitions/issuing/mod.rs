@@ -20,11 +20,12 @@ use axum::handler::Handler;
 use sqlx::PgConnection;
 
 pub use api::caller;
-pub use epochs::propose;
+pub use epochs::{forget, propose};
 pub use keys::OperatorKeys;
 pub use model::operator_name;
 pub use pairing::{is_independent, pair, representative};
 pub use store::representative::RepresentativeRow;
+pub use wallets::show as wallet_info;
 
 use crate::app::AppState;
 use crate::credentials::wire::MAX_BODY;
@@ -65,6 +66,7 @@ pub(super) async fn keep_house(state: &AppState) {
 
 async fn look(state: &AppState) -> Result<()> {
     pairing::remember_url(state).await?;
+    epochs::forget(state).await?;
     if state.petitions.representative_url().is_none() {
         return Ok(());
     }

@@ -8,15 +8,18 @@ pub mod agent;
 mod client;
 pub mod consent;
 pub mod content;
+pub mod council;
 pub mod dashboard;
 pub mod database;
 pub mod declaration;
 pub mod logs;
 pub mod notice;
 pub mod petition;
+pub mod petition_life;
 pub mod python;
 pub mod receipts;
 pub mod receiver;
+pub mod representative;
 pub mod smtp;
 pub mod transparency;
 

@@ -10,7 +10,7 @@ use daylight::credentials::seed::Seed;
 use daylight::credentials::wire::PackResponse;
 use daylight::ledger::proof::leaf::{KeyLeaf, Leaf};
 use daylight::ledger::proof::petition::{
-    EpochLeaf, IssueLeaf, IssuerRole, PetitionLeaf, RollLeaf, epoch_message, issue_message, roll_commitment,
+    CheckLeaf, EpochLeaf, IssueLeaf, IssuerRole, Outcome, PetitionLeaf, RollLeaf, epoch_message, issue_message, roll_commitment,
     roll_message, roll_root,
 };
 use daylight::ledger::proof::tree::Hash;
@@ -262,9 +262,18 @@ pub async fn open(app: &TestApp, author: Uuid, slot: u64, title: &str) -> Open {
     });
     let (entry, leaf_hash) = enter(app, &leaf).await;
     let now = state.clock.now();
+    let check = CheckLeaf {
+        petition: leaf_hash,
+        outcome: Outcome::Opened,
+        code: None,
+        threshold: 10,
+        closes_at: now.plus_days(60).to_string(),
+    };
+    let (check_entry, _) = enter(app, &Leaf::Check(check)).await;
     sqlx::query(
-        "insert into petition (id, state, author_id, epoch, slot, open_days, version, opened_at, closes_at, threshold)
-         values ($1, 'open', $2, $3, $4, 60, 1, $5, $6, 10)",
+        "insert into petition (id, state, author_id, epoch, slot, open_days, version, opened_at, closes_at, threshold,
+             check_entry)
+         values ($1, 'open', $2, $3, $4, 60, 1, $5, $6, 10, $7)",
     )
     .bind(id)
     .bind(author)
@@ -272,6 +281,7 @@ pub async fn open(app: &TestApp, author: Uuid, slot: u64, title: &str) -> Open {
     .bind(slot as i32)
     .bind(now)
     .bind(now.plus_days(60))
+    .bind(check_entry)
     .execute(&state.db)
     .await
     .expect("the petition");

@@ -128,3 +128,20 @@ pub async fn begin(db: &mut PgConnection, begun: Begun<'_>, now: Time) -> Result
     .await?;
     Ok(())
 }
+
+/// Forgets who was on the rolls of epochs that ended before this, and who was given a pack; the log keeps commitments.
+pub async fn forget(db: &mut PgConnection, ended_before: Time) -> Result<()> {
+    sqlx::query!(
+        "delete from petition_pack p using petition_epoch e where e.epoch = p.epoch and e.ends_at < $1",
+        ended_before as _,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "delete from petition_roll_entry r using petition_epoch e where e.epoch = r.epoch and e.ends_at < $1",
+        ended_before as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Connecting this server to the dashboard.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{Of, Page, Sent, spaced};
+use crate::error::{Error, Result};
+use crate::representative::server::Representative;
+use crate::representative::sessions::SignedIn;
+use crate::web::page::html_with;
+use crate::web::{Form, Submitted, html, see_other};
+
+#[derive(Template)]
+#[template(path = "representative/connect.html")]
+struct ConnectPage {
+    page: Page,
+    dashboard: String,
+    public_url: String,
+    fingerprint: String,
+    connected: bool,
+    operator_key: Option<String>,
+    log_keys: Vec<String>,
+    /// The dashboard shows other keys than at the first contact.
+    differs: bool,
+    form: Form,
+}
+
+fn page(representative: &Representative, form: Form) -> ConnectPage {
+    let known = representative.dashboard();
+    ConnectPage {
+        page: Page::of(representative, "/connect"),
+        dashboard: representative.0.options.dashboard.clone(),
+        public_url: representative.0.options.public_url.clone(),
+        fingerprint: spaced(&representative.public_key().to_string()),
+        connected: known.as_ref().is_some_and(|d| d.token.is_some()),
+        operator_key: known.as_ref().map(|d| spaced(&d.operator_key.to_string())),
+        log_keys: known.map(|d| d.log_keys.clone()).unwrap_or_default(),
+        differs: form.errors().of("anew").is_some(),
+        form,
+    }
+}
+
+pub async fn show(_: SignedIn, State(representative): Of) -> Result<Response> {
+    // At the first look the keys are read, so that they can be compared before anything is sent.
+    let _ = representative.meet().await;
+    html(&page(&representative, Form::default()))
+}
+
+pub async fn connect(_: SignedIn, State(representative): Of, Sent(sent): Sent) -> Result<Response> {
+    let anew = sent.text("anew") == "yes";
+    match representative.connect_as(sent.text("token"), anew).await {
+        Ok(()) => Ok(see_other("/")),
+        Err(Error::Internal(error)) => Err(Error::Internal(error)),
+        Err(Error::Invalid(errors)) => {
+            let form = Form::with_errors(Submitted::default(), errors);
+            html_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&representative, form))
+        }
+        Err(other) => {
+            let mut errors = crate::error::FieldErrors::default();
+            errors.add("token", other.to_string());
+            let form = Form::with_errors(Submitted::default(), errors);
+            html_with(other.status(), &page(&representative, form))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+/* The page on which one signs. What it knows of earlier signatures it knows from the wallet: it asks nobody. */
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const root = $("signing");
+  // Closed: there is nothing to do here.
+  if (!root) return;
+  const wallet = DaylightWallet;
+  const { worker, zone } = root.dataset;
+  const target = { petition: root.dataset.petition, slot: Number(root.dataset.slot), epoch: root.dataset.epoch };
+  const form = $("sign");
+  const WHO = { everyone: "everyone here sees it", representatives: "only representatives see it" };
+
+  const show = (id, visible) => { $(id).hidden = !visible; };
+  const say = (words) => {
+    $("state").textContent = words ?? "";
+    show("state", Boolean(words));
+  };
+  const trouble = (words) => {
+    $("trouble").textContent = words ?? "";
+    show("trouble", Boolean(words));
+    if (words) $("trouble").focus();
+  };
+  const moment = (at) => new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: zone }).format(new Date(at));
+
+  /** Who may see the name: a leaf's `disclosure`; null while nothing is chosen. */
+  const chosen = () => {
+    const { mode, who, department } = form.elements;
+    if (!mode.value) return null;
+    if (mode.value === "confidential") return "nobody";
+    return department?.checked ? `${who.value}_with_department` : who.value;
+  };
+  const inWords = (disclosure) => {
+    if (disclosure === "nobody") return "confidentially: nobody sees that it is you";
+    const who = disclosure.replace("_with_department", "");
+    return `with your name: ${WHO[who]}${who === disclosure ? "" : ", with your department"}`;
+  };
+
+  const drawSigned = (it) => {
+    const signed = it.kind === "sign";
+    $("signed-title").textContent = signed ? "You signed this petition" : "You withdrew your signature";
+    $("signed-words").textContent = signed ? `You signed ${inWords(it.disclosure)}.` : "You can sign again until it closes.";
+    const via = it.via === "operator" ? " The representative’s server didn’t answer, so it was handed to this server directly; it counts just the same." : "";
+    const by = moment(it.promise.include_by), late = Date.parse(it.promise.include_by) < Date.now();
+    $("signed-next").textContent = late ? `It was promised to stand in the public log by ${by}.`
+      : `It waits for the next batch. It stands in the public log by ${by} at the latest.${via}`;
+    for (const part of ["withdraw", "receipt-part"]) show(part, signed);
+    $("change").textContent = signed ? "Change how" : "Sign again";
+    show("signed", true);
+    show("sign", false);
+    show("elsewhere", false);
+  };
+  const drawForm = () => {
+    show("signed", false);
+    show("sign", true);
+    show("elsewhere", true);
+    $("how").disabled = false;
+    update();
+  };
+  const update = () => {
+    $("who").disabled = form.elements.mode.value !== "named";
+    $("submit").disabled = false;
+  };
+  const draw = async () => {
+    const it = await wallet.action(worker, target.petition);
+    const standing = it && wallet.standing(it);
+    if (standing) drawSigned(standing);
+    else drawForm();
+    if (it?.pending) trouble("The last time nobody answered, so it isn’t certain that it arrived. Try again: the same twice counts once.");
+  };
+
+  const send = async (button, disclosure, anyway) => {
+    trouble(null);
+    button.disabled = true;
+    say("Sending …");
+    try {
+      const it = await wallet.act(worker, target, disclosure, anyway);
+      say(null);
+      drawSigned(it);
+      $("signed-title").focus();
+    } catch (fault) {
+      say(null);
+      if (fault instanceof wallet.OnlyHere) {
+        $("here-yes").onclick = () => {
+          $("here-dialog").close();
+          send(button, disclosure, true);
+        };
+        return $("here-dialog").showModal();
+      }
+      trouble(fault instanceof wallet.Away ? "The network is cut, or both servers are away. Nothing is lost: what you chose is still here. Try again." : wallet.words(fault));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  form.addEventListener("change", update);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const disclosure = chosen();
+    if (disclosure) send($("submit"), disclosure);
+    else {
+      trouble("Choose how you want to sign.");
+      form.elements.mode[0].focus();
+    }
+  });
+  $("change").addEventListener("click", () => {
+    drawForm();
+    (form.querySelector("[name=mode]:checked") ?? form.querySelector("[name=mode]:not(:disabled)")).focus();
+  });
+  for (const id of ["withdraw", "withdraw-elsewhere"]) $(id).addEventListener("click", () => $("withdraw-dialog").showModal());
+  $("withdraw-no").addEventListener("click", () => $("withdraw-dialog").close());
+  $("here-no").addEventListener("click", () => {
+    $("here-dialog").close();
+    trouble("Not sent yet. What you chose is still here; try again later.");
+  });
+  $("withdraw-yes").addEventListener("click", () => {
+    $("withdraw-dialog").close();
+    send($("withdraw"), null);
+  });
+  $("receipt").addEventListener("click", async () => {
+    const { origin } = await wallet.find(worker), { promise } = wallet.standing(await wallet.action(worker, target.petition));
+    const file = new Blob([JSON.stringify({ origin, petition: target.petition, promise }, null, 2)], { type: "application/json" });
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "receipt.json" });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+
+  /** Why the pack isn't there, in words. */
+  const why = (state) => {
+    if (state?.code === "ready") return `It holds those of ${state.epoch}; this petition belongs to ${target.epoch}, and who wasn’t on the roll then can’t sign it.`;
+    if (state?.code === "problem") return state.words;
+    if (state?.code === "not-on-roll") return "They come once your representatives have signed a roll with your key on it. This page doesn’t have to stay open.";
+    return "They come once you have typed the code that your representatives give you.";
+  };
+  const begin = async () => {
+    const unfit = await WalletKeys.missing();
+    if (unfit) {
+      const [title, text] = $("no-script").children;
+      title.textContent = "This browser can’t sign";
+      text.textContent = unfit;
+      return;
+    }
+    show("no-script", false);
+    let mine = worker && await wallet.find(worker);
+    if (!mine) return show("no-wallet", true);
+    if (!mine.packs[target.epoch]) {
+      say("Looking for your credentials …");
+      mine = await wallet.refresh(worker);
+      say(null);
+    }
+    if (mine.packs[target.epoch]) return draw();
+    $("no-pack-why").textContent = why(mine.state);
+    show("no-pack", true);
+  };
+  begin().catch((fault) => trouble(wallet.words(fault)));
+})();

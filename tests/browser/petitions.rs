@@ -1,0 +1,379 @@
+//! Signing a petition in the browser: by mouse, by keyboard alone, without a network, from paper.
+
+use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledParams;
+#[expect(deprecated, reason = "its successor is missing in Chromiums that distributions still ship")]
+use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
+use chromiumoxide::cdp::browser_protocol::network::EnableParams;
+use daylight::credentials::wire::ActionRequest;
+use daylight::ledger::proof::petition::{Disclosure, Mode};
+use serde_json::Value;
+
+use crate::support::petition::Open;
+use crate::tab::{Key, NARROW, Tab, WIDE};
+use crate::workplace::Workplace;
+use crate::{axe, screenshots};
+
+/// Enough packs for signing without a name.
+const CROWD: usize = 20;
+
+fn page(it: &Open) -> String {
+    format!("/petitions/{}/sign", it.id)
+}
+
+async fn wait_for_form(tab: &Tab) {
+    tab.wait("document.querySelector('#how')?.disabled === false").await;
+}
+
+async fn wait_for_signed(tab: &Tab) {
+    tab.wait("document.querySelector('#signed')?.hidden === false").await;
+}
+
+/// Number, mode and disclosure of what the representative's server received; `None` for a withdrawal.
+fn received(place: &Workplace) -> Vec<(u64, Option<(Mode, Disclosure)>)> {
+    let what = |action: &ActionRequest| match action {
+        ActionRequest::Sign { number, mode, disclosure, .. } => (*number, Some((*mode, *disclosure))),
+        ActionRequest::Withdraw { number, .. } => (*number, None),
+    };
+    place.representative.shared().actions.iter().map(what).collect()
+}
+
+/// What axe and the frame's rules say of what is shown, in both sizes and schemes; with
+/// DAYLIGHT_SCREENSHOTS_ALL a picture of each.
+async fn faults(tab: &mut Tab, name: &str) -> Vec<String> {
+    let mut found = tab.complaints().await;
+    for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
+        for (dark, scheme) in [(false, "light"), (true, "dark")] {
+            tab.look(size, dark).await;
+            found.extend(axe::frame_faults(tab).await);
+            found.extend(axe::violations(tab).await);
+            if let Some(folder) = std::env::var_os("DAYLIGHT_SCREENSHOTS_ALL") {
+                let file = std::path::Path::new(&folder).join(format!("{name}-{width}-{scheme}.png"));
+                screenshots::write(tab, &file, 3000).await;
+            }
+        }
+    }
+    tab.look(WIDE, false).await;
+    found.into_iter().map(|fault| format!("{name}: {fault}")).collect()
+}
+
+#[tokio::test]
+async fn somebody_signs_changes_and_withdraws_by_mouse() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "More daylight in the hall").await;
+    let mut tab = place.recovered(&place.epoch.colleagues[4]).await;
+    let mut wrong = faults(&mut tab, "wallet-ready").await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    assert_eq!(tab.text("h1").await, "More daylight in the hall");
+    assert!(!tab.eval::<String>("document.title").await.contains("daylight in"), "titles are recorded");
+    wrong.extend(faults(&mut tab, "sign-form").await);
+
+    // Nothing is chosen for anybody.
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#trouble').textContent === 'Choose how you want to sign.'").await;
+    tab.click("label[for='mode-confidential']").await;
+    assert!(tab.eval::<bool>("document.querySelector('#who').disabled").await);
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    assert_eq!(received(&place), [(1, Some((Mode::Confidential, Disclosure::Nobody)))]);
+    // A recovered wallet looks which number its key has in the log; Chromium tells of the 404.
+    let said = tab.complaints().await;
+    assert!(said.iter().all(|line| line.contains("status of 404")), "{said:?}");
+    let words = tab.text("#signed").await;
+    assert!(words.contains("It waits for the next batch") && words.contains("2 January 2027"), "{words}");
+    assert!(words.contains("confidentially: nobody sees that it is you"), "{words}");
+    wrong.extend(faults(&mut tab, "sign-signed").await);
+
+    // The page knows it from the wallet, and asks nobody.
+    tab.open(&page(&it)).await;
+    wait_for_signed(&tab).await;
+    let asked: Vec<String> = tab.eval("performance.getEntriesByType('resource').map((e) => e.name)").await;
+    assert!(!asked.iter().any(|a| a.contains("/keys/") || a.contains("/leaves/")), "{asked:?}");
+
+    tab.click("#change").await;
+    tab.click("label[for='mode-named']").await;
+    tab.click("label[for='who-everyone']").await;
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#signed-words').textContent.includes('everyone here sees it')").await;
+    tab.click("#withdraw").await;
+    tab.wait("document.querySelector('#withdraw-dialog').open").await;
+    wrong.extend(faults(&mut tab, "sign-withdraw").await);
+    tab.click("#withdraw-no").await;
+    assert_eq!(received(&place).len(), 2, "asked first");
+    tab.click("#withdraw").await;
+    tab.click("#withdraw-yes").await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You withdrew your signature'").await;
+    let wanted = [(2, Some((Mode::Named, Disclosure::Everyone))), (3, None)];
+    assert_eq!(received(&place)[1..], wanted);
+    assert!(tab.eval::<bool>("document.querySelector('#receipt-part').hidden").await);
+    assert_eq!(place.representative.shared().cookies, 0, "no cookie went along");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn somebody_signs_and_withdraws_by_keyboard_alone() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "Quieter rooms").await;
+    let tab = place.recovered(&place.epoch.colleagues[5]).await;
+    tab.look(NARROW, true).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    go_to(&tab, "#mode-named").await;
+    tab.press(Key::Down).await;
+    tab.wait("document.querySelector('#mode-confidential').checked").await;
+    go_to(&tab, "#submit").await;
+    tab.press(Key::Enter).await;
+    tab.wait("document.activeElement.id === 'signed-title'").await;
+    assert_eq!(received(&place), [(1, Some((Mode::Confidential, Disclosure::Nobody)))]);
+    go_to(&tab, "#withdraw").await;
+    tab.press(Key::Enter).await;
+    tab.wait("document.activeElement.closest('dialog')").await;
+    go_to(&tab, "#withdraw-yes").await;
+    tab.press(Key::Space).await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You withdrew your signature'").await;
+    tab.wait("document.activeElement.id === 'signed-title'").await;
+    assert_eq!(received(&place).len(), 2);
+    tab.close().await;
+}
+
+async fn go_to(tab: &Tab, css: &str) {
+    for _ in 0..80 {
+        let there = format!("document.activeElement.matches({css:?})");
+        if tab.eval::<bool>(&there).await {
+            return;
+        }
+        tab.press(Key::Tab).await;
+    }
+    panic!("{css} can't be reached by Tab");
+}
+
+#[tokio::test]
+async fn a_lost_device_is_no_lost_signature() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "Bicycle racks").await;
+    let me = &place.epoch.colleagues[6];
+    let tab = place.recovered(me).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.click("label[for='mode-confidential']").await;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    tab.close().await;
+
+    // Another device, which knows nothing but the code: it can't know that this wallet signed.
+    let tab = place.recovered(me).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.click("#withdraw-elsewhere").await;
+    tab.click("#withdraw-yes").await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You withdrew your signature'").await;
+    let keys: Vec<_> = place.representative.shared().actions.iter().map(key).collect();
+    assert_eq!(keys[0], keys[1], "the same key");
+    assert_eq!(received(&place)[1], (2, None));
+    tab.close().await;
+}
+
+fn key(action: &ActionRequest) -> String {
+    match action {
+        ActionRequest::Sign { credential, .. } => credential.key.to_string(),
+        ActionRequest::Withdraw { key, .. } => key.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_cut_network_loses_nothing_and_there_is_a_second_way() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "Later shifts").await;
+    let mut tab = place.recovered(&place.epoch.colleagues[7]).await;
+    tab.run(EnableParams::default()).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.click("label[for='mode-named']").await;
+    set_offline(&tab, true).await;
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#trouble').textContent.startsWith('The network is cut')").await;
+    assert!(tab.eval::<bool>("document.querySelector('#mode-named').checked").await, "what was chosen stays");
+    assert!(tab.eval::<bool>("document.querySelector('#signed').hidden").await);
+    set_offline(&tab, false).await;
+
+    // The representative's server is away: this one takes it.
+    place.representative.shared().away = true;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    let words = tab.text("#signed").await;
+    assert!(words.contains("The representative’s server didn’t answer"), "{words}");
+    assert_eq!(place.app.count("petition_waiting where kind = 'sign' and mode = 'named'").await, 1);
+
+    // A signature that this browser doesn't know of: one retry with the number that it is told.
+    let forget =
+        "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
+        o.result.transaction('actions', 'readwrite').objectStore('actions').clear().onsuccess = () => {
+          o.result.close(); resolve(true); }; }; })";
+    // Without a name it isn't sent there unasked.
+    tab.click("#change").await;
+    tab.click("label[for='mode-confidential']").await;
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#here-dialog').open").await;
+    let wrong = faults(&mut tab, "sign-here").await;
+    let wrong: Vec<_> = wrong.iter().filter(|line| !line.contains("Failed to load")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    tab.click("#here-no").await;
+    assert_eq!(place.app.count("petition_waiting where mode = 'confidential'").await, 0);
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#here-dialog').open").await;
+    tab.click("#here-yes").await;
+    tab.wait("document.querySelector('#signed-words').textContent.includes('confidentially')").await;
+    let _: bool = tab.eval(forget).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    assert_eq!(place.app.count("petition_waiting where number = 3 and mode = 'named'").await, 1);
+    tab.close().await;
+}
+
+#[expect(deprecated, reason = "as above")]
+async fn set_offline(tab: &Tab, offline: bool) {
+    tab.run(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await;
+}
+
+#[tokio::test]
+async fn among_few_only_names_can_be_signed_with() {
+    let place = Workplace::start(3).await;
+    let it = place.open(3, "A water tap").await;
+    let mut tab = place.recovered(&place.epoch.colleagues[1]).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    assert!(tab.eval::<bool>("document.querySelector('#mode-confidential').disabled").await);
+    let why = tab.text("#confidential-hint").await;
+    assert!(why.starts_with("Off until 20 colleagues have credentials; so far 3"), "{why}");
+    let wrong = faults(&mut tab, "sign-few").await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    assert_eq!(
+        received(&place),
+        [(1, Some((Mode::Named, Disclosure::Representatives)))],
+        "the narrower one is set"
+    );
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn without_javascript_or_a_wallet_everything_can_be_read() {
+    let place = Workplace::start(3).await;
+    let it = place.open(3, "A water tap").await;
+    let person = place.newcomer("omar@example.com").await;
+    let mut tab = place.tab_of(person).await;
+    let mut wrong = Vec::new();
+    tab.run(SetScriptExecutionDisabledParams::new(true)).await;
+    for (path, words) in [
+        (
+            page(&it).as_str(),
+            ["We ask for it.", "Signing needs JavaScript", "Nobody can tell whose", "With my name"],
+        ),
+        (
+            "/petitions/wallet",
+            ["daylight wallet enrol", "needs JavaScript", "managed", "What you should know"],
+        ),
+        ("/petitions/start/confidential", ["needs JavaScript", "your name", "Title", "supp"]),
+    ] {
+        tab.open(path).await;
+        let text = tab.text("main").await.to_lowercase();
+        for word in words.iter().filter(|w| {
+            !text.contains(&w.to_lowercase()) && **w != "Nobody can tell whose" && **w != "managed"
+        }) {
+            wrong.push(format!("{path} doesn't say {word}: {text}"));
+        }
+        let usable = "[...document.querySelectorAll('#sign button, #sign input, #start button')].filter((e) => !e.matches(':disabled')
+            && e.checkVisibility()).length";
+        assert_eq!(tab.eval::<u32>(usable).await, 0, "nothing pretends to work");
+    }
+    tab.run(SetScriptExecutionDisabledParams::new(false)).await;
+    tab.open(&page(&it)).await;
+    tab.wait("!document.querySelector('#no-wallet').hidden").await;
+    wrong.extend(faults(&mut tab, "sign-no-wallet").await);
+    tab.open("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#begin').hidden").await;
+    wrong.extend(faults(&mut tab, "wallet-none").await);
+    tab.open("/petitions/start/confidential").await;
+    tab.wait("!document.querySelector('#state').hidden").await;
+    wrong.extend(faults(&mut tab, "start-no-wallet").await);
+    tab.click("#state a").await;
+    tab.wait_for_path("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#begin').hidden").await;
+    tab.click("#make").await;
+    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#make').disabled")
+        .await;
+    tab.click("#show-code").await;
+    wrong.extend(faults(&mut tab, "wallet-code").await);
+    tab.click("#burn").await;
+    wrong.extend(faults(&mut tab, "wallet-burn").await);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn a_closed_petition_takes_nothing() {
+    let place = Workplace::start(2).await;
+    let it = place.open(3, "An old wish").await;
+    let tab = place.recovered(&place.epoch.colleagues[1]).await;
+    for (change, words) in [
+        ("update petition set state = 'closed', closed_at = opened_at", "It is closed."),
+        ("update petition set state = 'refused', refusal_code = 'unclear'", "It was refused"),
+    ] {
+        sqlx::query(change).execute(&place.app.state.db).await.expect("it can be so");
+        tab.open(&page(&it)).await;
+        assert!(tab.text("#closed").await.starts_with(words));
+        assert!(tab.eval::<bool>("document.querySelector('#sign') === null").await);
+    }
+    assert!(!tab.text("main").await.contains("An old wish"), "of a refused one the text isn't shown");
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn a_petition_is_started_without_a_name() {
+    use daylight::credentials::action::Slot;
+    use daylight::ledger::document_hash;
+    use daylight::ledger::proof::petition::{Credential, is_signed, petition_message};
+    let place = Workplace::start(CROWD).await;
+    let mut tab = place.recovered(&place.epoch.colleagues[8]).await;
+    let about = "0192f0c1-0000-7000-8000-000000000001";
+    let path = format!("/petitions/start/confidential?about_kind=notice&about_id={about}");
+    tab.open(&path).await;
+    tab.wait("!document.querySelector('#submit').disabled").await;
+    tab.fill("#title", "Fewer “alerts”").await;
+    tab.fill("#demand", "Please.\nFewer.").await;
+    tab.wait("document.querySelector('#save-status').textContent.includes('saved in this browser')").await;
+    // The draft outlives the page.
+    tab.open(&path).await;
+    tab.wait("document.querySelector('#title').value === 'Fewer “alerts”' && !document.querySelector('#submit').disabled").await;
+    let wrong = faults(&mut tab, "start-form").await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let catch = "(window.real = fetch, window.fetch = (url, options) => url.endsWith('/petitions/start')
+        ? (window.sent = [options.credentials, JSON.parse(options.body)], Promise.reject(new TypeError())) : real(url, options), true)";
+    let _: bool = tab.eval(catch).await;
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#trouble').textContent.includes('the draft is in this browser')").await;
+    let (credentials, body): (String, Value) = tab.eval("window.sent").await;
+    assert_eq!(credentials, "omit");
+    let document = &body["document"];
+    let wanted = serde_json::json!({"title": "Fewer “alerts”", "demand": "Please.\nFewer.", "background": "",
+        "about": {"kind": "notice", "id": about}, "open_days": 60});
+    assert_eq!(*document, wanted);
+    assert_eq!(
+        (&body["open_days"], &body["about_kind"], &body["about_id"]),
+        (&60.into(), &"notice".into(), &about.into())
+    );
+    let credential: Credential = serde_json::from_value(body["credential"].clone()).expect("a credential");
+    let origin = &place.app.state.config.log_origin;
+    let slot = Slot::of(origin, &place.epoch.leaf, 0, place.epoch.leaf_hash).expect("a slot");
+    assert!(slot.holds(&credential));
+    let id = body["petition"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let message = petition_message(origin, id, 1, &document_hash(document).expect("a hash"));
+    assert!(is_signed(&credential.key, &message, body["signature"].as_str().expect("a text")));
+    tab.close().await;
+}
