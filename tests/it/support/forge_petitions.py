@@ -243,7 +243,7 @@ def holding(folder):
                words=["signatures that stand: 5", "packs: 8 by the operator, 8 by the representative", "2026-Q4: 8",
                       "can't tell who runs"])
     for name, count, exit in (("right", 5, 0), ("wrong", 6, 1), ("hidden", None, 1)):
-        text = json.dumps({"petition_leaf": story.hash["A 2"], "signatures": count, "title": "Mehr Licht"})
+        text = json.dumps({"leaf_hash": story.hash["A 2"], "signatures": count, "title": "Mehr Licht"})
         folder.put(f"petition-{name}.json", text)
         folder.add(f"petitions-displayed-{name}.export", f"a page displayed {count}", write(story.export()), exit,
                    petition=f"petition-{name}.json", words=["displayed"])

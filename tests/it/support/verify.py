@@ -898,9 +898,10 @@ class Displayed:
     def __init__(self, text):
         try:
             value = parse_json(text)
-            self.leaf, self.signatures = value["petition_leaf"], value["signatures"]
+            self.leaf = value["petition_leaf"] if "petition_leaf" in value else value["leaf_hash"]
+            self.signatures = value["signatures"]
         except (ValueError, KeyError, TypeError):
-            raise Unreadable("not a petition's file: it has no petition_leaf and signatures") from None
+            raise Unreadable("not a petition's file: it has no leaf_hash and signatures") from None
 
 
 # Reports --------------------------------------------------------------------------------------------------
