@@ -77,13 +77,30 @@ def token_input(nonce, digest, modulus):
     return b"\x00\x02" + nonce + digest + key_id(modulus)
 
 
-def token_holds(modulus, digest, nonce, token):
-    key = RSAPublicNumbers(65537, int.from_bytes(modulus, "big")).public_key()
+def rsa_holds(modulus, signature, message):
+    """RSASSA-PSS with SHA-384 and a salt of 48 bytes, which a blind signature of RFC 9474 is once it is unblinded."""
     try:
-        key.verify(bytes_of(token), token_input(bytes_of(nonce), digest, modulus), PSS(MGF1(SHA384()), 48), SHA384())
+        key = RSAPublicNumbers(65537, int.from_bytes(modulus, "big")).public_key()
+        key.verify(signature, message, PSS(MGF1(SHA384()), 48), SHA384())
         return True
     except (InvalidSignature, ValueError):
         return False
+
+
+def token_holds(modulus, digest, nonce, token):
+    return rsa_holds(modulus, bytes_of(token), token_input(bytes_of(nonce), digest, modulus))
+
+
+def check_vectors(vectors):
+    """RFC 9474, appendix A, in the variants with a salt of 48 bytes."""
+    cases = [case for case in vectors if "-PSS-" in case["name"]]
+    assert len(cases) == 2
+    for case in cases:
+        modulus, signature, message = (bytes.fromhex(case[name].removeprefix("0x"))
+                                       for name in ("n", "sig", "input_msg"))
+        assert rsa_holds(modulus, signature, message), case["name"]
+        assert not rsa_holds(modulus, signature, message + b"\0"), case["name"]
+        assert not rsa_holds(modulus, bytes([signature[0] ^ 1]) + signature[1:], message), case["name"]
 
 
 def lines(*words):

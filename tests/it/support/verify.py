@@ -1046,6 +1046,10 @@ def judge(folder):
 def check_vectors(path):
     """Checks this program's parts against vectors that others published."""
     vectors = json.loads(path.read_text())
+    if isinstance(vectors, list):
+        petitions.check_vectors(vectors)
+        print("all vectors hold")
+        return 0
     merkle = vectors["merkle"]
     hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in merkle["leaves"]]
     roots = [bytes.fromhex(root) for root in merkle["roots"]]
