@@ -141,11 +141,13 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
             database::erase_example(&pool).await?;
             pool.close().await;
             ledger::forget_example(&config.data_dir)
+                .and_then(|()| demo::forget_representative(&config.data_dir))
                 .map_err(|e| StartError::Other(format!("the example's log can't be forgotten: {e}")))?;
         }
         let state = open_state(config, options).await?;
         demo::fill(&state).await?;
         demo::print_links(&state).await?;
+        demo::start_representative(&state).await?;
         tokio::spawn(demo::keep_reporting(state.clone()));
         tokio::spawn(demo::keep_asking(state.clone()));
         run(state, listener, embedded.as_mut()).await

@@ -8,6 +8,7 @@ mod people;
 mod reading;
 mod register;
 mod reports;
+mod representative;
 mod systems;
 
 use jiff::tz::TimeZone;
@@ -21,6 +22,7 @@ use crate::identity;
 
 pub use choices::keep_asking;
 pub use reports::keep_reporting;
+pub use representative::{forget_representative, start_representative};
 
 /// Days of history the example has.
 const DAYS: i64 = 90;

@@ -48,9 +48,7 @@ pub async fn prepare(db: &mut PgConnection, state: &AppState, everything: bool) 
     for document in all {
         match places.get(&document.entry.0) {
             Some(place)
-                if *place < newest.size
-                    && (everything || document.public)
-                    && !document.content.is_null() =>
+                if *place < newest.size && (everything || document.public) && !document.content.is_null() =>
             {
                 documents.push(DocumentLine { leaf: *place as u64, content: document.content });
             }

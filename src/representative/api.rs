@@ -98,21 +98,28 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T> {
 }
 
 async fn issuer(State(representative): Of) -> Result<Json<IssuerInfo>> {
-    let met = representative.meet().await.map_err(|error| {
-        let words = format!("This server doesn’t know the dashboard yet. {error}");
-        Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
-    })?;
-    let inner = &representative.0;
-    let key = inner.key.verifying_key();
-    let from = inner.made_at.to_string();
-    Ok(Json(IssuerInfo {
-        role: IssuerRole::Representative,
-        name: inner.options.name.clone(),
-        origin: met.origin.clone(),
-        public_key: representative.public_key(),
-        other: Some(inner.options.dashboard.clone()),
-        announcement: Some(KeyLeaf::announce_as("representative", &met.origin, &key, &from, &inner.key)),
-    }))
+    Ok(Json(representative.info().await?))
+}
+
+impl Representative {
+    /// What this server says of itself; asks the dashboard which log it is for, the first time.
+    pub async fn info(&self) -> Result<IssuerInfo> {
+        let met = self.meet().await.map_err(|error| {
+            let words = format!("This server doesn’t know the dashboard yet. {error}");
+            Error::Rejected(StatusCode::SERVICE_UNAVAILABLE, words.into())
+        })?;
+        let inner = &self.0;
+        let (key, from) = (inner.key.verifying_key(), inner.made_at.to_string());
+        let announcement = KeyLeaf::announce_as("representative", &met.origin, &key, &from, &inner.key);
+        Ok(IssuerInfo {
+            role: IssuerRole::Representative,
+            name: inner.options.name.clone(),
+            origin: met.origin.clone(),
+            public_key: self.public_key(),
+            other: Some(inner.options.dashboard.clone()),
+            announcement: Some(announcement),
+        })
+    }
 }
 
 async fn epoch(State(representative): Of) -> Result<Json<EpochInfo>> {

@@ -90,7 +90,8 @@ impl Representative {
     pub(super) async fn look(&self) -> Result<Dashboard> {
         let info: IssuerInfo = self.get("/api/v1/petitions/issuer").await?.read("who it is")?;
         if info.role != IssuerRole::Operator || info.name == self.0.options.name {
-            let words = "What answers at the dashboard’s address isn’t a dashboard, or has this server’s name.";
+            let words =
+                "What answers at the dashboard’s address isn’t a dashboard, or has this server’s name.";
             return Err(Error::conflict(words));
         }
         let policy = self.get("/log/policy.txt").await?;
@@ -154,6 +155,11 @@ impl Representative {
         }
         self.set_dashboard(Dashboard { token: Some(token.into()), ..seen })?;
         Ok(())
+    }
+
+    /// Whether it has a token.
+    pub fn is_connected(&self) -> bool {
+        self.connected().is_ok()
     }
 
     /// The dashboard and the token; an error while they aren't connected.

@@ -73,14 +73,17 @@ impl Representative {
                 Some(before) if before.number > action.number => {
                     Err(Error::conflict("A later action of this key was received already."))
                 }
-                Some(before) if before.number == action.number => match before.leaf_hash == action.leaf_hash {
-                    true => Ok(()),
-                    false => Err(Error::conflict("Another action of this key has this number.")),
-                },
+                Some(before) if before.number == action.number => {
+                    match before.leaf_hash == action.leaf_hash {
+                        true => Ok(()),
+                        false => Err(Error::conflict("Another action of this key has this number.")),
+                    }
+                }
                 // A withdrawal proves no credential, so anybody could make them up.
                 None if matches!(request, ActionRequest::Withdraw { .. }) => Err(Error::Rejected(
                     StatusCode::NOT_FOUND,
-                    "This server received nothing that this key could withdraw. Send it to the dashboard.".into(),
+                    "This server received nothing that this key could withdraw. Send it to the dashboard."
+                        .into(),
                 )),
                 _ => {
                     let (number, leaf_hash) = (action.number, action.leaf_hash);
@@ -124,7 +127,9 @@ impl Representative {
                 let before: Option<OpenPetition> = change.find(PETITIONS, &key)?;
                 let is_other = |b: OpenPetition| (b.epoch, b.slot) != (petition.epoch.clone(), petition.slot);
                 if before.is_some_and(is_other) {
-                    return Err(Error::conflict("The dashboard names another slot of a petition than before."));
+                    return Err(Error::conflict(
+                        "The dashboard names another slot of a petition than before.",
+                    ));
                 }
                 change.put(PETITIONS, &key, &petition)?;
             }

@@ -133,7 +133,8 @@ fn whole(proposal: &RollProposal) -> Vec<String> {
 /// A later version of the same epoch: keys come in, people come after; nothing else.
 fn grow(proposal: &RollProposal, before: &Roll, known: &Known<'_>, found: &mut Comparison) {
     if proposal.version != before.version + 1 {
-        let words = format!("It is version {}, and version {} is next.", proposal.version, before.version + 1);
+        let words =
+            format!("It is version {}, and version {} is next.", proposal.version, before.version + 1);
         found.faults.push(words);
     }
     let signed = known.epochs.get(&proposal.epoch).map(|signed| &signed.leaf.operator);
@@ -143,7 +144,8 @@ fn grow(proposal: &RollProposal, before: &Roll, known: &Known<'_>, found: &mut C
     for (place, was) in before.entries.iter().enumerate() {
         let now = proposal.entries.get(place);
         let Some(now) = now.filter(|now| now.worker_ref == was.worker_ref) else {
-            let words = format!("{} isn’t in their place any more. Within an epoch nobody is removed.", was.name);
+            let words =
+                format!("{} isn’t in their place any more. Within an epoch nobody is removed.", was.name);
             found.faults.push(words);
             found.removed.push(was.clone());
             continue;

@@ -88,7 +88,11 @@ impl Representative {
                 let worker: Worker = change.find(WORKERS, &key)?.unwrap_or_default();
                 if worker.code.is_none() {
                     let code = codes::make(&self.0.random);
-                    change.put(WORKERS, &key, &Worker { code: Some(Hash(codes::digest(&code))), ..worker })?;
+                    change.put(
+                        WORKERS,
+                        &key,
+                        &Worker { code: Some(Hash(codes::digest(&code))), ..worker },
+                    )?;
                     strips.push(strip(person, code));
                 }
             }
@@ -116,7 +120,8 @@ impl Representative {
         let hour = self.now().jiff().as_second() / 3600;
         let wrong = |guesses: &(i64, u32)| if guesses.0 == hour { guesses.1 } else { 0 };
         if locked(&self.0.guesses).get(worker_ref).map_or(0, wrong) >= GUESSES {
-            let words = "Too many wrong codes were tried for this person. Wait an hour, or ask for a new code.";
+            let words =
+                "Too many wrong codes were tried for this person. Wait an hour, or ask for a new code.";
             return Err(Error::Rejected(StatusCode::TOO_MANY_REQUESTS, words.into()));
         }
         let known: Option<Worker> = self.0.store.find(WORKERS, worker_ref.as_bytes())?;
@@ -170,7 +175,9 @@ impl Representative {
             return Err(nobody());
         }
         if self.challenges()?.contains_key(&entry.worker_ref) {
-            return Err(forbidden("Your representative has a question about your place on the roll. Ask them."));
+            return Err(forbidden(
+                "Your representative has a question about your place on the roll. Ask them.",
+            ));
         }
         let name = &self.0.options.name;
         let hash = is_asked_by(&id_key, &dashboard.origin, name, request).map_err(|_| nobody())?;

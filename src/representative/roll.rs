@@ -33,9 +33,8 @@ impl Representative {
     /// Keys that were made known here, by worker.
     pub(super) fn enrolled(&self) -> Result<HashMap<Uuid, Hash>> {
         let rows = self.0.store.list::<Worker>(WORKERS, b"")?;
-        let keys = rows.into_iter().filter_map(|(key, worker)| {
-            Some((Uuid::from_slice(&key).ok()?, worker.id_key?))
-        });
+        let keys =
+            rows.into_iter().filter_map(|(key, worker)| Some((Uuid::from_slice(&key).ok()?, worker.id_key?)));
         Ok(keys.collect())
     }
 
@@ -100,7 +99,8 @@ impl Representative {
     pub(super) async fn sign_roll(&self, proposal: RollProposal, root: Hash) -> Result<()> {
         let doubted = self.challenges()?;
         if proposal.entries.iter().any(|entry| doubted.contains_key(&entry.worker_ref)) {
-            let words = "Somebody on this roll is challenged. Clear them, or have the dashboard’s people answer.";
+            let words =
+                "Somebody on this roll is challenged. Clear them, or have the dashboard’s people answer.";
             return Err(Error::conflict(words));
         }
         self.off(move |w| w.keep_signed(proposal, root)).await?;
@@ -160,12 +160,12 @@ impl Representative {
     pub(super) async fn send_countersignature(&self) -> Result<()> {
         let Some(unsent) = self.0.store.find::<Unsent>(ONE, b"unsent")? else { return Ok(()) };
         let (_, token) = self.connected()?;
-        let answer =
-            self.post_with(&token, "/api/v1/representative/roll", &unsent.countersignature).await?;
+        let answer = self.post_with(&token, "/api/v1/representative/roll", &unsent.countersignature).await?;
         if answer.status.is_success() {
             return self.0.store.change(|change| Ok(change.remove(ONE, b"unsent")?));
         }
-        let may_change = [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+        let may_change =
+            [StatusCode::UNAUTHORIZED, StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
         if answer.status.is_client_error() && !may_change.contains(&answer.status) {
             // A no to what was taken already, because its yes got lost, is no no.
             let asked = self.get_with(&token, "/api/v1/representative/roll").await?;

@@ -87,8 +87,7 @@ impl Representative {
         let Some(proof) = &info.proof else { return Ok(()) };
         let (dashboard, _) = self.connected()?;
         let hash = proven(&signed.leaf, proof, &dashboard)?;
-        let begun =
-            Signed { leaf_hash: Some(hash), packs_needed: info.packs_needed, ..signed.clone() };
+        let begun = Signed { leaf_hash: Some(hash), packs_needed: info.packs_needed, ..signed.clone() };
         self.0.store.change(|change| Ok(change.put(EPOCHS, begun.leaf.epoch.as_bytes(), &begun)?))?;
         Ok(self.reload()?)
     }
@@ -120,12 +119,7 @@ impl Representative {
     fn notice(&self, origin: &str, given: &Given) -> IssueNotice {
         let Given { epoch, index, request, .. } = given;
         let message = issue_message(origin, epoch, &self.0.options.name, *index, request);
-        IssueNotice {
-            epoch: epoch.clone(),
-            index: *index,
-            request: *request,
-            signature: self.sign(&message),
-        }
+        IssueNotice { epoch: epoch.clone(), index: *index, request: *request, signature: self.sign(&message) }
     }
 }
 

@@ -37,8 +37,7 @@ pub const ACTIONS: Table = table("actions");
 /// By the SHA-256 of the cookie: until when somebody is signed in.
 pub const SESSIONS: Table = table("sessions");
 
-const ALL: [Table; 9] =
-    [ONE, ROLLS, EPOCHS, WORKERS, CHALLENGES, PACKS, PETITIONS, ACTIONS, SESSIONS];
+const ALL: [Table; 9] = [ONE, ROLLS, EPOCHS, WORKERS, CHALLENGES, PACKS, PETITIONS, ACTIONS, SESSIONS];
 
 pub struct Store(Database);
 

@@ -23,7 +23,13 @@ async fn from_the_threshold_on_a_clock_runs_that_nobody_resets() {
     assert!(page.select("#clock")[0].starts_with("The employer’s answer is due by 1 Dec 2026"));
     let waiting = room.publisher.get("/petitions?waiting=answer").await.assert_status(200);
     assert_eq!(waiting.select(".notices__title").len(), 1);
-    assert!(room.publisher.get("/publishing").await.attributes("a", "href").contains(&"/petitions?waiting=answer".into()));
+    assert!(
+        room.publisher
+            .get("/publishing")
+            .await
+            .attributes("a", "href")
+            .contains(&"/petitions?waiting=answer".into())
+    );
     // Some withdraw: the number falls, the clock runs on.
     room.hours(24).await;
     room.counted(&path, 0, 6, 8).await;
@@ -65,7 +71,10 @@ async fn answers_are_dated_versioned_and_in_the_log() {
     let page = room.publisher.post(&answer, &unconfirmed).await.assert_status(422);
     assert_eq!(page.select("#text"), [ANSWER]);
     let preview = [("seen", "0"), ("text", ANSWER), ("action", "preview")];
-    assert_eq!(room.publisher.post(&answer, &preview).await.assert_status(200).select("#preview ~ div strong"), ["open"]);
+    assert_eq!(
+        room.publisher.post(&answer, &preview).await.assert_status(200).select("#preview ~ div strong"),
+        ["open"]
+    );
     room.publisher.post(&answer, &fields("0", ANSWER)).await.assert_status(303);
     // A colleague in HR, who hasn't seen the first.
     room.publisher.post(&answer, &fields("0", "We won’t open the blinds at all.")).await.assert_status(409);
@@ -78,7 +87,9 @@ async fn answers_are_dated_versioned_and_in_the_log() {
     assert!(changes.select("ins")[0].contains("Friday") && changes.select("del")[0].contains("Monday"));
     assert_eq!(room.app.count("outbox").await, 0);
     let export = room.worker.get("/log/export").await.body;
-    assert!(export.contains("Friday") && !room.app.visitor().get("/log/export").await.body.contains("Friday"));
+    assert!(
+        export.contains("Friday") && !room.app.visitor().get("/log/export").await.body.contains("Friday")
+    );
     assert!(!verify_export(export.as_bytes(), &Against::default()).unwrap().is_violated());
     let answered = room.worker.get("/petitions?show=answered").await;
     assert_eq!(answered.select(".notices__title").len(), 1);

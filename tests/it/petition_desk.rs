@@ -24,7 +24,10 @@ async fn opening_fixes_the_threshold_and_the_close_in_the_log() {
     assert!(page.select("#open ~ p")[0].contains("10 signatures"));
     room.representative.post(&check, &[("outcome", "open")]).await.assert_status(422);
     room.publisher.post(&check, &[("outcome", "open"), ("open_confirm", "yes")]).await.assert_status(403);
-    room.representative.post(&check, &[("outcome", "open"), ("open_confirm", "yes")]).await.assert_status(303);
+    room.representative
+        .post(&check, &[("outcome", "open"), ("open_confirm", "yes")])
+        .await
+        .assert_status(303);
     let leaf = leaf(&room, "check").await;
     assert_eq!(leaf["threshold"], 10);
     assert_eq!(leaf["outcome"], "opened");
@@ -44,7 +47,12 @@ async fn a_refusal_leaves_a_tombstone_without_the_text() {
     let path = room.checking().await;
     let check = format!("{path}/check");
     for fields in [
-        &[("outcome", "refuse"), ("code", "too_loud"), ("words", "We don’t like it."), ("refuse_confirm", "yes")][..],
+        &[
+            ("outcome", "refuse"),
+            ("code", "too_loud"),
+            ("words", "We don’t like it."),
+            ("refuse_confirm", "yes"),
+        ][..],
         &[("outcome", "refuse"), ("code", "unclear"), ("words", "No."), ("refuse_confirm", "yes")],
         &[("outcome", "refuse"), ("code", "unclear"), ("words", "What is a blind?")],
     ] {

@@ -37,7 +37,8 @@ async fn a_draft_is_its_authors_alone() {
 async fn what_was_typed_comes_back_with_what_is_wrong() {
     let room = Room::new().await;
     let path = format!("{}/edit", room.draft().await);
-    let short = form(&[("title", "Light"), ("demand", "Please"), ("action", "submit"), ("submit_confirm", "yes")]);
+    let short =
+        form(&[("title", "Light"), ("demand", "Please"), ("action", "submit"), ("submit_confirm", "yes")]);
     let page = room.author.post(&path, &short).await.assert_status(422);
     assert_eq!(page.attributes("#title", "value"), ["Light"]);
     assert_eq!(page.select(".error-summary li").len(), 2);
@@ -238,9 +239,11 @@ async fn counts_from_five_on_stand_on_the_page_with_a_table_behind_the_picture()
     let page = room.worker.get(&path).await.assert_status(200);
     assert_eq!(page.select("#signatures ~ .lead"), ["18 signatures; the threshold is 10"]);
     assert_eq!(page.select(".chart rect.bar").len(), 2);
-    assert_eq!(page.select("table tbody tr"), ["2 Nov 2026 9 9", "3 Nov 2026 9 18"].map(|r| {
-        r.replace("2 Nov 2026", "2 Nov 2026").replace("3 Nov 2026", "3 Nov 2026")
-    }));
+    assert_eq!(
+        page.select("table tbody tr"),
+        ["2 Nov 2026 9 9", "3 Nov 2026 9 18"]
+            .map(|r| { r.replace("2 Nov 2026", "2 Nov 2026").replace("3 Nov 2026", "3 Nov 2026") })
+    );
     // Three show no department: with both shown, they would be told.
     assert_eq!(page.select(".bars li"), ["Dispatch8"]);
     let json = room.worker.get(&format!("{path}/export.json")).await.json();
@@ -296,11 +299,18 @@ async fn a_text_changed_by_sql_is_noticed_and_cant_be_signed() {
         room.tamper("create table petition_kept as select * from petition").await;
         room.tamper(sql).await;
         let page = room.worker.get(&path).await.assert_status(200);
-        assert_eq!(page.select("#broken .banner__title"), ["This is not the text that was put into the log"], "{sql}");
+        assert_eq!(
+            page.select("#broken .banner__title"),
+            ["This is not the text that was put into the log"],
+            "{sql}"
+        );
         assert!(!page.attributes("a", "href").contains(&sign), "{sql}");
         room.worker.get(&format!("{path}/petition.json")).await.assert_status(409);
         assert_eq!(room.worker.get("/petitions").await.select(".chip--bad"), ["Doesn’t fit the log"]);
-        room.tamper("update petition_version v set document = k.document from kept k where k.leaf_hash = v.leaf_hash").await;
+        room.tamper(
+            "update petition_version v set document = k.document from kept k where k.leaf_hash = v.leaf_hash",
+        )
+        .await;
         room.tamper("update petition p set slot = k.slot, about_kind = k.about_kind, about_id = k.about_id from petition_kept k").await;
         room.tamper("drop table kept").await;
         room.tamper("drop table petition_kept").await;
@@ -467,16 +477,19 @@ impl Room {
             c.holder.author_act(&c.pack, petition, what, &hash(text))
         };
         let act = |signature: String| json!({"act": "update", "text": news, "signature": signature});
-        visitor.post_json(&author, &act(by(&self.epoch.colleagues[0], "update", news)), None).await.assert_status(403);
+        visitor
+            .post_json(&author, &act(by(&self.epoch.colleagues[0], "update", news)), None)
+            .await
+            .assert_status(403);
         visitor.post_json(&author, &act(by(colleague, "give_up", news)), None).await.assert_status(403);
         for _ in 0..2 {
             visitor.post_json(&author, &act(by(colleague, "update", news)), None).await.assert_status(204);
         }
         assert_eq!(self.app.count("petition_update").await, 1, "sent again, it is the same");
-        let document =
-            json!({"title": TITLE, "demand": "Open the blinds, always.", "background": "", "about": null, "open_days": 90});
+        let document = json!({"title": TITLE, "demand": "Open the blinds, always.", "background": "", "about": null, "open_days": 90});
         let content = document_hash(&document).unwrap();
-        let (credential, signature) = colleague.holder.author(&colleague.pack, petition, 2, &content).unwrap();
+        let (credential, signature) =
+            colleague.holder.author(&colleague.pack, petition, 2, &content).unwrap();
         let words = json!({"title": TITLE, "demand": "Open the blinds, always."});
         let version = json!({"act": "version", "document": words, "open_days": 90, "credential": credential,
             "signature": signature});

@@ -86,7 +86,9 @@ async fn a_code_works_once_and_for_its_person() {
     council.round().await;
     let codes = council.codes().await;
     assert!(council.codes().await.is_empty(), "codes are made once");
-    let code = |n: usize| codes.iter().find(|(name, _)| *name == council.colleagues[n].name).expect("a code").1.clone();
+    let code = |n: usize| {
+        codes.iter().find(|(name, _)| *name == council.colleagues[n].name).expect("a code").1.clone()
+    };
     assert_eq!(code(0).len(), 19);
     for wrong in ["", "0000-0000-0000-0000", &code(1)] {
         let reply = council.enrol(0, wrong).await.assert_status(403);
@@ -96,13 +98,19 @@ async fn a_code_works_once_and_for_its_person() {
     let typed = code(0).to_lowercase().replace('-', " ");
     let first = council.enrol(0, &typed).await.assert_status(200).body;
     assert_eq!(council.enrol(0, &code(0)).await.assert_status(200).body, first, "the same again");
-    let other = council.colleagues[1].holder.enrol(REPRESENTATIVE, council.colleagues[0].worker_ref, Some(code(0)));
+    let other =
+        council.colleagues[1].holder.enrol(REPRESENTATIVE, council.colleagues[0].worker_ref, Some(code(0)));
     council.post_json("/enrol", &json!(other)).await.assert_status(409);
     // A signature of another key, and a key that somebody else has.
-    let mut stolen = json!(council.colleagues[1].holder.enrol(REPRESENTATIVE, council.colleagues[1].worker_ref, Some(code(1))));
+    let mut stolen = json!(council.colleagues[1].holder.enrol(
+        REPRESENTATIVE,
+        council.colleagues[1].worker_ref,
+        Some(code(1))
+    ));
     stolen["id_key"] = json!(council.colleagues[0].holder.identity());
     council.post_json("/enrol", &stolen).await.assert_status(403);
-    let twice = council.colleagues[0].holder.enrol(REPRESENTATIVE, council.colleagues[1].worker_ref, Some(code(1)));
+    let twice =
+        council.colleagues[0].holder.enrol(REPRESENTATIVE, council.colleagues[1].worker_ref, Some(code(1)));
     council.post_json("/enrol", &json!(twice)).await.assert_status(409);
     // Guessing ends for this person alone, and only for a while.
     for _ in 0..12 {
@@ -266,7 +274,8 @@ async fn the_drop_box_takes_what_both_issuers_gave_and_forgets_it() {
     council.round().await;
     let reply = council.post_json("/actions", &first).await.assert_status(202);
     let promise: Promise = serde_json::from_str(&reply.body).expect("a promise");
-    let key: Hash = serde_json::from_value(council.get("/issuer").await.json()["public_key"].clone()).expect("a key");
+    let key: Hash =
+        serde_json::from_value(council.get("/issuer").await.json()["public_key"].clone()).expect("a key");
     let origin = &council.app.state.config.log_origin;
     let message = promise_message(origin, &promise.leaf_hash, &promise.include_by.to_string());
     assert!(promise.by == IssuerRole::Representative && is_signed(&key, &message, &promise.signature));
@@ -309,7 +318,8 @@ async fn the_drop_box_takes_what_both_issuers_gave_and_forgets_it() {
     assert_eq!(council.app.count("petition_waiting").await, 0);
     let colleague = &council.colleagues[4];
     let who = colleague.worker_ref;
-    let named = colleague.holder.sign(&colleague.pack, petition, 1, Disclosure::Everyone, who).expect("signed");
+    let named =
+        colleague.holder.sign(&colleague.pack, petition, 1, Disclosure::Everyone, who).expect("signed");
     council.post_json("/actions", &json!(named)).await.assert_status(202);
     council.round().await;
     assert_eq!(council.app.count("petition_waiting").await, 5);
@@ -391,7 +401,15 @@ async fn its_pages_are_for_whoever_signed_in() {
     for path in pages {
         assert_eq!(council.get(path).await.status, 401, "{path}");
     }
-    let posts = ["/connect", "/roll/countersign", "/roll/challenge", "/roll/clear", "/codes", "/codes/renew", "/sign-in-link"];
+    let posts = [
+        "/connect",
+        "/roll/countersign",
+        "/roll/challenge",
+        "/roll/clear",
+        "/codes",
+        "/codes/renew",
+        "/sign-in-link",
+    ];
     for path in posts {
         assert_eq!(council.post(path, &[]).await.status, 401, "{path}");
     }
@@ -437,7 +455,8 @@ async fn a_folder_has_one_server_and_a_dashboard_one_key() {
         interval: std::time::Duration::from_secs(30),
     };
     let state = &council.app.state;
-    let again = daylight::representative::Representative::open(options(), state.clock.clone(), state.random.clone());
+    let again =
+        daylight::representative::Representative::open(options(), state.clock.clone(), state.random.clone());
     assert!(again.is_err_and(|e| e.to_string().contains("another")), "the folder is in use");
     council.connect().await;
     let wrong = council.post("/connect", &[("token", "nonsense")]).await.assert_status(422);

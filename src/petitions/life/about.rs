@@ -64,7 +64,10 @@ pub async fn list(db: &mut PgConnection) -> Result<Vec<(String, String)>> {
         let mut own = titles.iter().filter(|t| t.version_id == head.version_id);
         let title = own.clone().find(|t| t.language == "en").or_else(|| own.next());
         let about = About { kind: AboutKind::Notice, id: head.notice_id };
-        all.push((about.query(), format!("Notice: {}", title.map_or("without a title", |t| t.title.as_str()))));
+        all.push((
+            about.query(),
+            format!("Notice: {}", title.map_or("without a title", |t| t.title.as_str())),
+        ));
     }
     Ok(all)
 }
@@ -89,11 +92,7 @@ pub async fn petitions_about(
             title: Document::read(&version.document).title,
             standing: standing.words(),
             chip: standing.chip(),
-            count: if row.state().was_opened() {
-                counts::words(counts::shown(total))
-            } else {
-                String::new()
-            },
+            count: if row.state().was_opened() { counts::words(counts::shown(total)) } else { String::new() },
         });
     }
     Ok(links)

@@ -89,12 +89,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(unreadable)
 }
 
-fn document(
-    words: WordsRequest,
-    open_days: i32,
-    kind: Option<&str>,
-    id: Option<Uuid>,
-) -> Result<Document> {
+fn document(words: WordsRequest, open_days: i32, kind: Option<&str>, id: Option<Uuid>) -> Result<Document> {
     let about = about_of(kind, id)?;
     if words.about.is_some_and(|a| Some(a) != about) || words.open_days.is_some_and(|d| d != open_days) {
         return Err(Error::invalid("/document", "says something else than what stands beside it"));

@@ -8,13 +8,13 @@ use super::chart::{Chart, chart};
 use super::integrity::Fit;
 use super::model::lines;
 use super::reading::Reading;
-use super::seams;
 use super::steps::{Step, steps};
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::ledger::Hash;
 use crate::notices::markdown;
+use crate::petitions::issuing;
 use crate::petitions::model::{CHECKING_DAYS, SUPPORTERS};
 use crate::web::times;
 
@@ -83,7 +83,8 @@ fn answers(it: &Reading) -> Vec<Answer> {
 
 impl Body {
     pub async fn load(state: &AppState, it: Reading) -> Result<Self> {
-        let independent = seams::is_independent(&mut *state.db.acquire().await?).await?;
+        let server = issuing::representative(&mut *state.db.acquire().await?).await?;
+        let independent = server.map(|server| issuing::is_independent(&server, &state.config));
         let (zone, now) = (state.config.time_zone.clone(), state.clock.now());
         Ok(Body {
             demand: lines(&it.document.demand).into_iter().map(Into::into).collect(),

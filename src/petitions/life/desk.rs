@@ -67,13 +67,7 @@ pub async fn list(FromState(state): FromState<AppState>, page: Page) -> Result<R
     html(&DeskPage { page, waiting, checking_days: CHECKING_DAYS })
 }
 
-async fn render(
-    state: &AppState,
-    page: Page,
-    id: Uuid,
-    form: Form,
-    status: StatusCode,
-) -> Result<Response> {
+async fn render(state: &AppState, page: Page, id: Uuid, form: Form, status: StatusCode) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let it = Reading::load(&mut db, state, id).await?;
     if it.row.state() != State::Checking {

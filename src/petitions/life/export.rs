@@ -98,11 +98,7 @@ fn table(it: &Reading) -> anyhow::Result<Vec<u8>> {
     out.into_inner().map_err(|e| anyhow::anyhow!("csv: {}", e.error()))
 }
 
-pub async fn csv(
-    FromState(state): FromState<AppState>,
-    _: Viewer,
-    Path(id): Path<Uuid>,
-) -> Result<Response> {
+pub async fn csv(FromState(state): FromState<AppState>, _: Viewer, Path(id): Path<Uuid>) -> Result<Response> {
     let body = table(&load(&state, id).await?)?;
     let name = format!("attachment; filename=\"petition-{id}.csv\"");
     let head =
@@ -124,7 +120,11 @@ fn closes_at(row: &PetitionRow) -> Option<Time> {
 
 /// A petition as wallets read it; `None` while it takes no signatures, and where its text or its terms aren't those in
 /// the log.
-pub async fn find_signable(db: &mut PgConnection, state: &AppState, id: Uuid) -> Result<Option<OpenPetition>> {
+pub async fn find_signable(
+    db: &mut PgConnection,
+    state: &AppState,
+    id: Uuid,
+) -> Result<Option<OpenPetition>> {
     let it = Reading::load(db, state, id).await?;
     let (row, version) = (&it.row, it.newest());
     let found = closes_at(row).zip(row.epoch.clone()).zip(row.slot).filter(|_| it.takes_signatures());
@@ -150,6 +150,8 @@ pub async fn petition(
 ) -> Result<Json<OpenPetition>> {
     let found = find_signable(&mut *state.db.acquire().await?, &state, id).await?;
     found.map(Json).ok_or_else(|| {
-        Error::conflict("This petition takes no signatures now, or what stands here isn’t what the log holds.")
+        Error::conflict(
+            "This petition takes no signatures now, or what stands here isn’t what the log holds.",
+        )
     })
 }

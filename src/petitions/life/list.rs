@@ -31,7 +31,8 @@ const TABS: [(&str, &str); 6] = [
     ("mine", "Mine"),
 ];
 
-const SORTS: [(&str, &str); 3] = [("newest", "Newest"), ("closing", "Closing soon"), ("most", "Most signatures")];
+const SORTS: [(&str, &str); 3] =
+    [("newest", "Newest"), ("closing", "Closing soon"), ("most", "Most signatures")];
 
 #[derive(Debug, Default, Deserialize)]
 pub struct ListQuery {
@@ -121,7 +122,12 @@ fn base(tab: &str, query: &ListQuery) -> String {
     format!("/petitions?{}&", pairs.join("&"))
 }
 
-async fn item(db: &mut PgConnection, state: &AppState, viewer: &Viewer, row: ListRow) -> Result<Option<Item>> {
+async fn item(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    row: ListRow,
+) -> Result<Option<Item>> {
     let Some(petition) = store::find(db, row.id).await? else { return Ok(None) };
     let readable = petition.state() != State::Refused
         || petition.is_by(viewer.person_id)
@@ -166,7 +172,12 @@ pub async fn list(
 ) -> Result<Response> {
     let tab = tab(&query, &viewer);
     let about = query.about.as_deref().and_then(About::parse);
-    let words: Vec<String> = query.q.as_deref().unwrap_or_default().to_lowercase().split_whitespace()
+    let words: Vec<String> = query
+        .q
+        .as_deref()
+        .unwrap_or_default()
+        .to_lowercase()
+        .split_whitespace()
         .take(WORDS_AT_MOST)
         .map(|w| w.replace('\0', ""))
         .collect();

@@ -24,7 +24,6 @@ mod own;
 mod print;
 mod reading;
 mod rules;
-mod seams;
 mod show;
 mod start;
 mod steps;

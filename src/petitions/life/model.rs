@@ -104,7 +104,8 @@ impl Document {
         if !OPEN_DAYS.contains(&self.open_days) {
             errors.add("open_days", "Choose from the list.");
         }
-        for (field, text) in [("title", &self.title), ("demand", &self.demand), ("background", &self.background)]
+        for (field, text) in
+            [("title", &self.title), ("demand", &self.demand), ("background", &self.background)]
         {
             if let Some(words) = signs::problem(text) {
                 errors.add(field, words);
@@ -260,7 +261,8 @@ mod tests {
         };
         assert!(fine.check().is_empty());
         let fields = |d: &Document| d.check().iter().map(|e| e.field.to_string()).collect::<Vec<_>>();
-        let short = Document { title: "Light".into(), demand: "Please".into(), open_days: 61, ..fine.clone() };
+        let short =
+            Document { title: "Light".into(), demand: "Please".into(), open_days: 61, ..fine.clone() };
         assert_eq!(fields(&short), ["title", "demand", "open_days"]);
         let hidden = Document { demand: "Open the blinds\u{202e} in the hall.".into(), ..fine.clone() };
         assert_eq!(fields(&hidden), ["demand"]);

@@ -62,7 +62,11 @@ async fn writable(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<(Petiti
             let versions = store::list_versions(&mut db, id).await?;
             Document::read(&versions.first().ok_or(Error::NotFound)?.document)
         }
-        _ => return Err(Error::conflict("Its words stand still. Nothing about them can be changed any more.")),
+        _ => {
+            return Err(Error::conflict(
+                "Its words stand still. Nothing about them can be changed any more.",
+            ));
+        }
     };
     Ok((row, text))
 }

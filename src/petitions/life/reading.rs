@@ -75,7 +75,11 @@ impl Reading {
             below: row.reached_at.is_some() && threshold.is_some_and(|t| total < t),
             days: counts::by_day(&days),
             departments: counts::departments(&departments, total),
-            versions: versions.into_iter().map(|v| (leaves.version(&row, &v), v)).map(|(f, v)| (v, f)).collect(),
+            versions: versions
+                .into_iter()
+                .map(|v| (leaves.version(&row, &v), v))
+                .map(|(f, v)| (v, f))
+                .collect(),
             answers: answers
                 .into_iter()
                 .map(|a| (leaves.answer(&newest.leaf_hash, &a), a))

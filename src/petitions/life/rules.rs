@@ -7,7 +7,8 @@ use super::model::{ANSWER, BACKGROUND, DEMAND, TITLE, UPDATE};
 use crate::error::Result;
 use crate::ledger::proof::petition::SLOTS;
 use crate::petitions::model::{
-    ANSWER_DAYS, ARCHIVE_DAYS, CHECKING_DAYS, FEW, OPEN_DAYS, PACKS_NEEDED, REFUSALS, SEEKING_DAYS, SUPPORTERS,
+    ANSWER_DAYS, ARCHIVE_DAYS, CHECKING_DAYS, FEW, OPEN_DAYS, PACKS_NEEDED, REFUSALS, SEEKING_DAYS,
+    SUPPORTERS,
 };
 use crate::web::{Page, html};
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::actions;
 use super::body::Body;
 use super::integrity::Fit;
-use super::model::{State, Standing, lines};
+use super::model::{Standing, State, lines};
 use super::reading::Reading;
 use super::store;
 use crate::app::AppState;
@@ -84,7 +84,10 @@ fn tombstone(it: &Reading) -> Option<Tombstone> {
     Some(Tombstone {
         at: it.row.closed_at,
         rule: rule(&code),
-        words: lines(it.row.refusal_words.as_deref().unwrap_or_default()).into_iter().map(Into::into).collect(),
+        words: lines(it.row.refusal_words.as_deref().unwrap_or_default())
+            .into_iter()
+            .map(Into::into)
+            .collect(),
         position: it.row.check_position,
         fit: it.fit(),
         code,

@@ -84,7 +84,8 @@ pub fn steps(it: &Reading, zone: &TimeZone, now: Time) -> Vec<Step> {
             line.moment(at, "Closed", "No more signatures.").position = it.row.close_position
         }
         (None, Some(at)) => {
-            line.moment(at, "Closes", "Until then it can be signed, and signatures be withdrawn.").future = true;
+            line.moment(at, "Closes", "Until then it can be signed, and signatures be withdrawn.").future =
+                true;
         }
         _ => {}
     }
@@ -126,7 +127,8 @@ fn before_opening(it: &Reading, line: &mut Line<'_>) {
 
 fn reached(it: &Reading, line: &mut Line<'_>) {
     let Some((at, due)) = it.row.reached_at.zip(it.row.answer_due_at) else { return };
-    let note = format!("From here on the employer has {ANSWER_DAYS} days to answer. Nothing resets this clock.");
+    let note =
+        format!("From here on the employer has {ANSWER_DAYS} days to answer. Nothing resets this clock.");
     line.moment(at, "Threshold reached", note);
     if it.answers.is_empty() {
         let late = due < line.now;

@@ -88,7 +88,8 @@ async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let problem = response.extensions().get::<Problem>().cloned();
-    let is_bare = response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind == "text/plain; charset=utf-8");
+    let is_bare =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind == "text/plain; charset=utf-8");
     let problem = problem.or_else(|| {
         let failed = (status.is_client_error() || status.is_server_error()) && is_bare;
         failed.then(|| Problem::new(status, "The request was refused. Nothing was changed."))

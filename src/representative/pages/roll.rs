@@ -161,7 +161,8 @@ pub async fn countersign(_: SignedIn, State(representative): Of, Sent(sent): Sen
         return again(&representative, Error::invalid("looked", "Tick the box once you have looked."));
     }
     let root: Result<Hash, _> = serde_json::from_value(sent.text("root").into());
-    let root = root.map_err(|_| Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into()))?;
+    let root =
+        root.map_err(|_| Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into()))?;
     match representative.countersign_seen(root).await {
         Ok(()) => Ok(see_other("/roll")),
         Err(error) => again(&representative, error),

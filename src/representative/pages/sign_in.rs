@@ -25,7 +25,11 @@ pub async fn ask(State(representative): Of, Path(token): Path<String>) -> Result
     html(&SignInPage { page, token })
 }
 
-pub async fn sign_in(State(representative): Of, jar: CookieJar, Path(token): Path<String>) -> Result<Response> {
+pub async fn sign_in(
+    State(representative): Of,
+    jar: CookieJar,
+    Path(token): Path<String>,
+) -> Result<Response> {
     let session = representative.off(move |w| w.sign_in(&token)).await?;
     Ok((jar.add(representative.cookie(session)), see_other("/")).into_response())
 }

@@ -155,7 +155,8 @@ impl Council {
         let actor = self.app.actor(Role::Worker).await;
         let holder = Holder { seed: Seed([n + 1; 32]), origin: self.app.state.config.log_origin.clone() };
         let info: WalletInfo =
-            serde_json::from_str(&actor.get("/api/v1/me/wallet").await.assert_status(200).body).expect("JSON");
+            serde_json::from_str(&actor.get("/api/v1/me/wallet").await.assert_status(200).body)
+                .expect("JSON");
         let request = holder.enrol(HERE, info.worker_ref, None);
         actor.post_json("/api/v1/me/wallet", &json!(request), None).await.assert_status(200);
         let pack = Pack {

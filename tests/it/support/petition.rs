@@ -10,8 +10,8 @@ use daylight::credentials::seed::Seed;
 use daylight::credentials::wire::PackResponse;
 use daylight::ledger::proof::leaf::{KeyLeaf, Leaf};
 use daylight::ledger::proof::petition::{
-    CheckLeaf, EpochLeaf, IssueLeaf, IssuerRole, Outcome, PetitionLeaf, RollLeaf, epoch_message, issue_message, roll_commitment,
-    roll_message, roll_root,
+    CheckLeaf, EpochLeaf, IssueLeaf, IssuerRole, Outcome, PetitionLeaf, RollLeaf, epoch_message,
+    issue_message, roll_commitment, roll_message, roll_root,
 };
 use daylight::ledger::proof::tree::Hash;
 use daylight::ledger::proof::{base64url, from_base64url};

@@ -136,13 +136,15 @@ impl Room {
     }
 
     pub async fn department(&self, path: &str, department: &str, total: i32) {
-        sqlx::query("insert into petition_department_count (petition_leaf, department, total) values ($1, $2, $3)")
-            .bind(self.leaf(path).await)
-            .bind(department)
-            .bind(total)
-            .execute(&self.app.state.db)
-            .await
-            .expect("a department");
+        sqlx::query(
+            "insert into petition_department_count (petition_leaf, department, total) values ($1, $2, $3)",
+        )
+        .bind(self.leaf(path).await)
+        .bind(department)
+        .bind(total)
+        .execute(&self.app.state.db)
+        .await
+        .expect("a department");
     }
 
     /// Somebody whose signature stands in the log with their name.
@@ -175,7 +177,10 @@ impl Room {
     /// Runs SQL as somebody who has the database, and can switch its triggers off.
     pub async fn tamper(&self, sql: &'static str) {
         let mut tx = self.app.state.db.begin().await.expect("a transaction");
-        sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.expect("a superuser");
+        sqlx::query("set local session_replication_role = replica")
+            .execute(&mut *tx)
+            .await
+            .expect("a superuser");
         sqlx::query(sql).execute(&mut *tx).await.expect("the statement");
         tx.commit().await.expect("committed");
     }

@@ -10,10 +10,11 @@ use crate::clock::Time;
 use crate::error::Result;
 use crate::ledger::Leaf;
 use crate::ledger::proof::petition::{CloseLeaf, FEW};
+use crate::petitions::life::counts as shown;
 use crate::petitions::life::model::State;
 use crate::petitions::life::store::{self, PetitionRow, counts, lists, writing};
-use crate::petitions::life::{counts as shown, seams};
 use crate::petitions::model::{ANSWER_DAYS, CHECKING_DAYS, SUPPORTERS};
+use crate::petitions::signing;
 
 /// Moves every petition for which a time has come. What fails is tried again at the next look, and holds up nothing
 /// else.
@@ -92,14 +93,14 @@ async fn note_reached(db: &mut PgConnection, petition: &PetitionRow, now: Time) 
 
 /// Closes a petition whose time is over, with the last batch in the log.
 pub async fn close(state: &AppState, id: Uuid) -> Result<()> {
-    let leaf = newest(&mut *state.db.acquire().await?, id).await?.leaf_hash;
-    seams::close_out(state, &leaf).await?;
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     let petition = lock(&mut tx, id).await?;
     if petition.state() != State::Open || petition.closes_at.is_none_or(|at| at > now) {
         return Ok(());
     }
+    let leaf = newest(&mut tx, id).await?.leaf_hash;
+    signing::close_out(&mut tx, state, &hash(&leaf)?).await?;
     note_reached(&mut tx, &petition, now).await?;
     let total = shown::shown(counts::find_total(&mut tx, &leaf).await?).unwrap_or(0);
     let signatures = u64::try_from(total).unwrap_or(0);

@@ -31,7 +31,9 @@ fn check_credential(state: &AppState, epoch: &EpochLeaf, credential: &Credential
     let slot = Slot::of(&state.config.log_origin, epoch, START_SLOT, Hash([0; 32]));
     match slot.is_some_and(|slot| slot.holds(credential)) {
         true => Ok(()),
-        false => Err(forbidden("The credential isn’t one that both issuers gave out for starting a petition.")),
+        false => {
+            Err(forbidden("The credential isn’t one that both issuers gave out for starting a petition."))
+        }
     }
 }
 

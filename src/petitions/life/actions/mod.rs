@@ -150,9 +150,10 @@ async fn epoch(db: &mut PgConnection, now: Time) -> Result<store::EpochRow> {
 /// Refuses what doesn't stand here, or isn't anybody's business yet.
 async fn check_about(db: &mut PgConnection, about: Option<About>) -> Result<()> {
     match about {
-        Some(about) if super::about::find(db, about).await?.is_none() => {
-            Err(Error::invalid("about", "What it is about isn’t there (any more). Choose again, or leave it out."))
-        }
+        Some(about) if super::about::find(db, about).await?.is_none() => Err(Error::invalid(
+            "about",
+            "What it is about isn’t there (any more). Choose again, or leave it out.",
+        )),
         _ => Ok(()),
     }
 }

@@ -31,15 +31,8 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, text: &Document
     writing::begin_seeking(&mut tx, id, &epoch, slot, until, full_hour(now))
         .await
         .on_constraint("petition_author_one_at_a_time", || Error::conflict(ONE_AT_A_TIME))?;
-    let text = Text {
-        petition: id,
-        version: 1,
-        previous: None,
-        document: text,
-        epoch: &epoch,
-        slot,
-        author: None,
-    };
+    let text =
+        Text { petition: id, version: 1, previous: None, document: text, epoch: &epoch, slot, author: None };
     enter(&mut tx, text, now).await?;
     tx.commit().await?;
     state.ledger.settle_or_wait().await;
@@ -47,13 +40,7 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, text: &Document
 }
 
 /// A new version of what still seeks support: with a leaf of its own, and without any signature.
-pub async fn revise(
-    state: &AppState,
-    viewer: &Viewer,
-    id: Uuid,
-    seen: i32,
-    text: &Document,
-) -> Result<()> {
+pub async fn revise(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, text: &Document) -> Result<()> {
     text.check().into_result()?;
     state.ledger.check_signing().await?;
     let mut tx = state.db.begin().await?;
@@ -75,7 +62,9 @@ pub(super) async fn write_anew(
     author: Option<(Credential, String)>,
 ) -> Result<()> {
     if petition.state() != State::Seeking {
-        return Err(Error::conflict("Its words stand still since it has its supporters. Nothing can be changed now."));
+        return Err(Error::conflict(
+            "Its words stand still since it has its supporters. Nothing can be changed now.",
+        ));
     }
     check_about(db, document.about).await?;
     let (Some(epoch), Some(slot)) = (petition.epoch.as_deref(), petition.slot) else {

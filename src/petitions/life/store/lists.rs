@@ -41,7 +41,12 @@ pub async fn count(db: &mut PgConnection, filter: Filter<'_>) -> Result<i64> {
 }
 
 /// A page of a list.
-pub async fn list(db: &mut PgConnection, filter: Filter<'_>, offset: i64, limit: i64) -> Result<Vec<ListRow>> {
+pub async fn list(
+    db: &mut PgConnection,
+    filter: Filter<'_>,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<ListRow>> {
     Ok(list_counted(db, filter, offset, limit).await?.into_iter().map(|(row, _)| row).collect())
 }
 

@@ -218,10 +218,3 @@ pub async fn count_packs(db: &mut PgConnection, epoch: &str) -> Result<i64> {
 pub async fn find_name(db: &mut PgConnection, person: Uuid) -> Result<Option<String>> {
     sqlx::query_scalar!("select name from person where id = $1", person).fetch_optional(db).await
 }
-
-/// Whether the second issuer is run by whoever runs this server.
-pub async fn find_same_operator(db: &mut PgConnection) -> Result<Option<bool>> {
-    sqlx::query_scalar!("select same_operator from representative_server where ended_at is null")
-        .fetch_optional(db)
-        .await
-}
