@@ -135,7 +135,7 @@ async fn honest_signatures_hold_and_each_kind_of_stuffing_is_named() {
         }),
         ("signatures", "a key once more", by(&epoch, 0, &one)),
         ("signatures", "a withdrawn signature replayed", by(&epoch, 2, &one)),
-        ("signatures", "a key under another petition", {
+        ("signatures", "a key under another petition, with its own slot's tokens", {
             let again = &epoch.colleagues[1];
             signed(&again.holder, &again.pack, &two, 1, 7)
         }),

@@ -130,7 +130,7 @@ pub async fn pair(
     let mut tx = state.db.begin().await?;
     super::store::lock(&mut tx).await?;
     if let Some(leaf) = &info.announcement
-        && !store::is_known(&mut tx, &info.public_key.0).await?
+        && !store::is_newest(&mut tx, &info.public_key.0).await?
     {
         ledger::submit(&mut tx, &Leaf::Key(leaf.clone())).await?;
     }
