@@ -140,8 +140,7 @@ pub fn demo(mut config: Config, fresh: bool) -> Result<ExitCode, StartError> {
             let pool = database::connect(options.clone(), &config).await?;
             database::erase_example(&pool).await?;
             pool.close().await;
-            ledger::forget_example(&config.data_dir)
-                .and_then(|()| demo::forget_representative(&config.data_dir))
+            demo::forget(&config.data_dir)
                 .map_err(|e| StartError::Other(format!("the example's log can't be forgotten: {e}")))?;
         }
         let state = open_state(config, options).await?;

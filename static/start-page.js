@@ -51,7 +51,10 @@
       await save();
       await wallet.start(worker, epoch, petition, document);
       await wallet.draft.erase(worker);
-      location.assign(`/petitions/${petition}`);
+      say("Submitted. Colleagues can support it from the next full hour on. This page doesn’t lead there by itself: whoever goes to a "
+        + "petition at the moment of its coming could be its author. It stands on your wallet’s page.");
+      form.hidden = true;
+      $("state").focus();
     } catch (fault) {
       say(null);
       $("submit").disabled = false;

@@ -39,10 +39,22 @@
     }
   };
 
+  // There is one a quarter; what is written here is about the newest.
+  let newest = null;
+  const drawStarted = (started) => {
+    newest = started.at(-1) ?? null;
+    show("started", Boolean(newest));
+    $("started-list").replaceChildren(...started.map(({ petition, title }) => {
+      const line = document.createElement("li");
+      line.append(Object.assign(document.createElement("a"), { href: `/petitions/${petition}`, textContent: title }));
+      return line;
+    }));
+  };
   const draw = async () => {
     const it = await wallet.find(worker);
     show("begin", !it);
     for (const part of ["credentials", "paper", "end"]) show(part, Boolean(it));
+    drawStarted(it?.started ?? []);
     if (!it) {
       show("enrolment", false);
       document.querySelector("[data-when-known]").hidden = !known;
@@ -103,6 +115,25 @@
     document.body.classList.toggle("prints-recovery", open);
   });
   $("print-code").addEventListener("click", () => print());
+
+  const author = (button, text, words) => run(button, async () => {
+    await wallet.authorAct(worker, newest, text);
+    $("news").value = "";
+    say(words);
+    $("state").focus();
+  });
+  $("author").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = $("news").value.trim();
+    if (text) author($("post"), text, "Your news is on the petition’s page.");
+    else trouble("Write the news first.");
+  });
+  $("give-up").addEventListener("click", () => $("give-up-dialog").showModal());
+  $("give-up-no").addEventListener("click", () => $("give-up-dialog").close());
+  $("give-up-yes").addEventListener("click", () => {
+    $("give-up-dialog").close();
+    author($("give-up"), null, "The petition is given up.");
+  });
 
   $("burn").addEventListener("click", () => $("burn-dialog").showModal());
   $("burn-no").addEventListener("click", () => $("burn-dialog").close());

@@ -11,7 +11,8 @@ globalThis.DaylightWallet = (() => {
   /** An answer that says no. */
   class Answered extends Error {
     constructor(status, problem) {
-      super(problem.detail || problem.title || `The server answered ${status}.`);
+      const words = [problem.detail || problem.title || `The server answered ${status}.`, ...(problem.errors ?? []).map((e) => e.message)];
+      super(words.filter(Boolean).join(" "));
       Object.assign(this, { status, number: problem.number });
     }
   }
@@ -289,12 +290,24 @@ globalThis.DaylightWallet = (() => {
     const made = await WalletKeys.author(wallet, pack, petition, 1, document);
     const { open_days, about } = document;
     const body = { petition, document, open_days, about_kind: about?.kind ?? null, about_id: about?.id ?? null, ...made };
-    return call(api("petitions/start"), { body });
+    try {
+      await call(api("petitions/start"), { body });
+    } catch (fault) {
+      // Sent before, and the answer was lost: then it stands there already.
+      if (fault instanceof Away) await change(worker, { starting: petition });
+      if (!(fault instanceof Answered && fault.status === 409 && wallet.starting === petition)) throw fault;
+    }
+    const started = [...wallet.started ?? [], { petition, epoch, title: document.title }];
+    return change(worker, { started, starting: null });
   };
-  const authorAct = async (worker, epoch, petition, what, content) => {
-    const wallet = await find(worker), pack = wallet?.packs[epoch];
+  /** What an author without a name does later: posts news (`text`), or gives the petition up (null). */
+  const authorAct = async (worker, { epoch, petition }, text) => {
+    const wallet = await find(worker), pack = wallet?.packs[epoch], what = text ? "update" : "give_up";
     must(pack, "This wallet has no credentials for this epoch.");
-    return WalletKeys.authorAct(wallet, pack, petition, what, content);
+    const content = await WalletKeys.hashText(WalletKeys.encode(text ?? ""));
+    const signature = await WalletKeys.authorAct(wallet, pack, petition, what, content);
+    const body = text ? { act: what, text, signature } : { act: what, signature };
+    return call(api(`petitions/${petition}/author`), { body });
   };
   const draft = { read: (worker) => read("drafts", worker), write: (it) => write("drafts", it), erase: (worker) => erase("drafts", worker) };
 

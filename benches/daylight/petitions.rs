@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use daylight::app::AppState;
 use daylight::database::embedded::Embedded;
+use daylight::identity::token_hash;
 use daylight::petitions::signing;
 
 use crate::client::{Connection, Expect, get, send_all};
+use crate::pages::{Page, growth, versus};
 use crate::signatures::{self, Issuers, Petition};
 use crate::subject::{self, Subject};
 use crate::table::{Row, Target};
@@ -53,7 +56,67 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         anyhow::Ok((subject::serve(state).await?, Arc::new(issuers)))
     })?;
     peak(bench, &embedded, &subject, &issuers)?;
+    pages(bench, &subject)?;
     held(bench, &subject, &issuers)
+}
+
+/// The page of a petition with 1,000 signatures and of one with 1,000,000.
+fn pages(bench: &mut Bench, subject: &Subject) -> anyhow::Result<()> {
+    let mut made = Vec::new();
+    let cookie = bench.server.block_on(sign_in(&subject.state))?;
+    for (slot, signatures) in [(3, 1_000i64), (4, 1_000_000)] {
+        let petition = bench.server.block_on(async {
+            let petition = signatures::open(&subject.state, slot).await?;
+            load(&subject.state, petition, signatures).await?;
+            anyhow::Ok(petition)
+        })?;
+        let path = format!("/petitions/{}", petition.id);
+        made.push(Page::new(subject.address, &path, std::slice::from_ref(&cookie), "Daylight at every desk"));
+    }
+    let [small, large] = &made[..] else { unreachable!("two sizes") };
+    let hello = Page::new(bench.server.block_on(subject::hello())?, "/", &[], "hello");
+    let target = Some(Target::AtLeast(0.6));
+    versus(bench, "/petitions/{id}, signed in, at 10^6 signatures", large, &hello, target)?;
+    let name = "/petitions/{id} at 10^6 signatures, time".into();
+    growth(bench, name, "at 10^3", large, small, 1.05)
+}
+
+/// Signatures as ninety days' batches leave them.
+async fn load(state: &AppState, petition: Petition, signatures: i64) -> anyhow::Result<()> {
+    let mut db = state.db.acquire().await?;
+    let leaf: String = petition.leaf.0.iter().map(|b| format!("{b:02x}")).collect();
+    for statement in [
+        format!(
+            "insert into petition_signature (petition_leaf, key, number, kind, mode, disclosure, leaf_hash, ledger_entry)
+             select '\\x{leaf}', sha256(int8send(n)), 1, 'sign', 'confidential', 'nobody',
+                 sha256(int8send(n) || '\\x{leaf}'::bytea), 1 from generate_series(1::bigint, {signatures}) n"
+        ),
+        format!(
+            "insert into petition_count (petition_leaf, day, signed, withdrawn, total)
+             select '\\x{leaf}', current_date - 90 + n, {signatures} / 90, 0, {signatures} * n / 90
+             from generate_series(1, 90) n"
+        ),
+        "analyze petition_signature".into(),
+    ] {
+        fill::run(&mut db, &statement).await?;
+    }
+    Ok(())
+}
+
+/// A session of somebody who reads.
+async fn sign_in(state: &AppState) -> anyhow::Result<String> {
+    let (now, token) = (state.clock.now(), state.random.token());
+    sqlx::query(
+        "insert into session (id, token_hash, person_id, created_at, last_seen_at, expires_at, browser)
+         select $1, $2, id, $3, $3, $4, 'Firefox on Linux' from person where email = 'council@bench.example'",
+    )
+    .bind(state.random.uuid(now))
+    .bind(token_hash(&token))
+    .bind(now)
+    .bind(now.plus_days(14))
+    .execute(&state.db)
+    .await?;
+    Ok(format!("daylight={token}"))
 }
 
 /// Signatures a second at 128 clients, beside pgbench.
@@ -149,18 +212,19 @@ fn held(bench: &mut Bench, subject: &Subject, issuers: &Arc<Issuers>) -> anyhow:
     eprintln!("holding {A_MINUTE} signatures a minute for {minutes} minutes");
     let petition = bench.server.block_on(signatures::open(&subject.state, 2))?;
     let requests = Arc::new(issuers.requests(petition, count)?);
-    let (address, path) = (subject.address, format!("/log?petition={}", petition.id));
+    let cookie = bench.server.block_on(sign_in(&subject.state))?;
+    let (address, path) = (subject.address, format!("/petitions/{}", petition.id));
     let (mut late, seconds, pages) = bench.load.block_on(async {
         let begin = Instant::now();
         let end = begin + Duration::from_secs(60 * minutes as u64);
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let path = path.clone();
+                let (path, cookie) = (path.clone(), cookie.clone());
                 tokio::spawn(async move {
                     let mut connection = Connection::open(address).await?;
                     let mut pages = 0u64;
                     while Instant::now() < end {
-                        let answer = connection.send(&get(&path, None)).await?;
+                        let answer = connection.send(&get(&path, Some(&cookie))).await?;
                         anyhow::ensure!(answer.status == 200, "a page answered {}", answer.status);
                         pages += 1;
                         tokio::time::sleep(Duration::from_millis(20)).await;

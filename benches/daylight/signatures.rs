@@ -13,7 +13,8 @@ use daylight::identity::{self, NewPerson};
 use daylight::ledger::proof::base64url;
 use daylight::ledger::proof::leaf::Leaf;
 use daylight::ledger::proof::petition::{
-    Credential, Disclosure, EpochLeaf, IssuerRole, Mode, PetitionLeaf, SignLeaf, sign_message,
+    CheckLeaf, Credential, Disclosure, EpochLeaf, IssuerRole, Mode, Outcome, PetitionLeaf, SignLeaf,
+    sign_message,
 };
 use daylight::ledger::proof::token::{TokenKey, challenge_digest, input};
 use daylight::ledger::proof::tree::Hash;
@@ -151,6 +152,20 @@ pub async fn open(state: &AppState, slot: u64) -> anyhow::Result<Petition> {
     .bind(entry.0)
     .execute(&mut *db)
     .await?;
+    let closes_at: String = sqlx::query_scalar(
+        "update petition set closes_at = date_trunc('hour', closes_at) where id = $1
+         returning to_char(closes_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+    )
+    .bind(id)
+    .fetch_one(&mut *db)
+    .await?;
+    let check = CheckLeaf { petition: leaf, outcome: Outcome::Opened, code: None, threshold: 100, closes_at };
+    let entry = daylight(ledger::submit(&mut db, &Leaf::Check(check)).await)?;
+    sqlx::query("update petition set check_entry = $2 where id = $1")
+        .bind(id)
+        .bind(entry.0)
+        .execute(&mut *db)
+        .await?;
     drop(db);
     daylight(state.ledger.settle().await)?;
     Ok(Petition { id, leaf, slot })

@@ -14,7 +14,7 @@ use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
 use daylight::database::embedded::{Embedded, Settings};
-use daylight::{database, demo, identity, ledger};
+use daylight::{database, demo, identity};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
@@ -54,7 +54,7 @@ pub async fn open(embedded: &Embedded, name: &str) -> anyhow::Result<AppState> {
 /// Empties the database.
 pub async fn empty(state: &AppState) -> anyhow::Result<()> {
     database::erase_example(&state.db).await?;
-    ledger::forget_example(&state.config.data_dir)?;
+    demo::forget(&state.config.data_dir)?;
     database::migrate(&state.db).await?;
     identity::mark_installation(state).await.map_err(|e| anyhow::anyhow!("{e}"))
 }

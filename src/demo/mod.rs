@@ -3,13 +3,17 @@
 //! real thing, on a clock that starts in the past. Marked as an example on every page.
 
 mod choices;
+mod credentials;
 mod notices;
 mod people;
+mod petitions;
 mod reading;
 mod register;
 mod reports;
 mod representative;
 mod systems;
+
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 
@@ -19,10 +23,11 @@ use crate::config::Config;
 use crate::consent;
 use crate::error::Result;
 use crate::identity;
+use crate::ledger;
 
 pub use choices::keep_asking;
 pub use reports::keep_reporting;
-pub use representative::{forget_representative, start_representative};
+pub use representative::start_representative;
 
 /// Days of history the example has.
 const DAYS: i64 = 90;
@@ -69,6 +74,7 @@ pub async fn fill(state: &AppState) -> Result<()> {
         reading::read_second(&past, &staff, notice).await?;
         systems::register(&past, &staff, &declared).await?;
         choices::fill(&past, &staff, &declared, now).await?;
+        petitions::fill(&past, &staff, &declared, now).await?;
         consent::actions::tally::count_choices(state).await?;
         made = Some(staff);
     }
@@ -82,6 +88,18 @@ pub async fn fill(state: &AppState) -> Result<()> {
 /// The same application on another clock.
 fn on_clock(state: &AppState, at: Time) -> AppState {
     AppState::new((*state.config).clone(), state.db.clone(), Clock::fixed(at), state.random.clone())
+}
+
+/// Forgets what stands beside the database of an example that is thrown away: its log's head, and both issuers' keys.
+pub fn forget(data_dir: &Path) -> std::io::Result<()> {
+    ledger::forget_example(data_dir)?;
+    for folder in ["petitions", representative::FOLDER] {
+        match std::fs::remove_dir_all(data_dir.join(folder)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Prints one sign-in link for each role.

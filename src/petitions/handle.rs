@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use ed25519_dalek::SigningKey;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::issuing::OperatorKeys;
 use super::signing::{Intake, Slots};
@@ -26,6 +27,8 @@ struct Inner {
     keys: OperatorKeys,
     intake: Intake,
     slots: Slots,
+    /// Of the example: whose enrolment code its pages may show, and the code.
+    example: RwLock<Option<(Uuid, String)>>,
     /// The hour whose batches were published last.
     published: AtomicI64,
 }
@@ -42,6 +45,7 @@ impl Petitions {
             intake: Intake::start(db, clock),
             slots: Slots::default(),
             published: AtomicI64::new(0),
+            example: RwLock::new(None),
         }))
     }
 
@@ -76,6 +80,16 @@ impl Petitions {
     pub fn set_representative_url(&self, url: Option<&str>) {
         let mut kept = self.0.representative.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *kept = url.map(Into::into);
+    }
+
+    /// The example's enrolment code, where it is this person's: nobody hands out paper there.
+    pub fn example_code(&self, person: Uuid) -> Option<String> {
+        let kept = self.0.example.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        kept.as_ref().filter(|(whose, _)| *whose == person).map(|(_, code)| code.clone())
+    }
+
+    pub fn set_example_code(&self, person: Uuid, code: String) {
+        *self.0.example.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((person, code));
     }
 
     pub(super) fn is_published(&self, turn: i64) -> bool {

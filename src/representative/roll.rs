@@ -24,6 +24,12 @@ struct Unsent {
     before: Option<Roll>,
 }
 
+/// Stands for all that a page showed of a proposal. The root alone says nothing of names.
+pub(super) fn digest(proposal: &RollProposal) -> Result<Hash> {
+    let json = serde_json::to_vec(proposal).map_err(anyhow::Error::new)?;
+    Ok(Hash::of(&json))
+}
+
 impl Representative {
     /// What the dashboard proposes and this server hasn't signed.
     pub(super) fn proposal(&self) -> Result<Option<RollProposal>> {
@@ -71,8 +77,7 @@ impl Representative {
     /// Signs the proposal that waits, as somebody who has looked at it decides.
     pub async fn countersign(&self) -> Result<()> {
         let proposal = self.proposal()?.ok_or(Error::conflict("Nothing waits for a signature."))?;
-        let root = self.compared(&proposal)?.root.ok_or(Error::conflict("The proposal can’t be read."))?;
-        self.countersign_seen(root).await
+        self.countersign_seen(digest(&proposal)?).await
     }
 
     /// The same, if the proposal is still the one that was looked at.
@@ -81,13 +86,14 @@ impl Representative {
         self.send_countersignature().await?;
         let proposal = self.proposal()?.ok_or(Error::conflict("Nothing waits for a signature."))?;
         let found = self.compared(&proposal)?;
-        if found.root != Some(seen) {
+        if digest(&proposal)? != seen {
             return Err(Error::conflict("The proposal has changed since you looked at it. Look again."));
         }
         if let Some(fault) = found.faults.first() {
             return Err(Error::conflict(format!("This roll can’t be signed. {fault}")));
         }
-        self.sign_roll(proposal, seen).await?;
+        let root = found.root.ok_or_else(|| missing("the root"))?;
+        self.sign_roll(proposal, root).await?;
         // Whatever is wrong with the rest of the round shows in the next one.
         if let Err(error) = self.check_epoch().await {
             tracing::info!(%error, "the epoch can’t be checked yet");

@@ -18,6 +18,7 @@ use super::store::{EPOCHS, ONE, ROLLS, Store};
 use super::{api, dashboard, pages};
 use crate::clock::{Clock, Random, Time};
 use crate::credentials::issuer::IssuerKeys;
+use crate::credentials::wire::fingerprint;
 use crate::error::Result;
 use crate::ledger::files;
 use crate::ledger::proof::base64url;
@@ -178,6 +179,15 @@ impl Representative {
         api::router(self).merge(pages::router(self))
     }
 
+    pub fn name(&self) -> &str {
+        &self.0.options.name
+    }
+
+    /// Whether a version of the roll waits for somebody to look at it.
+    pub fn has_proposal(&self) -> Result<bool> {
+        Ok(self.proposal()?.is_some())
+    }
+
     /// The key that its statements are checked with.
     pub fn public_key(&self) -> Hash {
         Hash(self.0.key.verifying_key().to_bytes())
@@ -329,7 +339,7 @@ impl Representative {
         let options = &self.0.options;
         let link = self.make_link().map_err(|e| anyhow!("{e}"))?;
         println!("The representative’s server is at {}", options.public_url);
-        println!("Its key: {}\n", self.public_key());
+        println!("Fingerprint of its key: {}\n", fingerprint(&self.public_key()));
         println!("Open this address within 24 hours to sign in; it works once:\n\n  {link}\n");
         Ok(())
     }

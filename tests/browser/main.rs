@@ -15,6 +15,7 @@ mod print;
 mod representative;
 mod screenshots;
 mod site;
+mod starting;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod tab;

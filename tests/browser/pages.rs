@@ -82,9 +82,8 @@ async fn publishers_and_representatives_pages_are_in_order() {
     tab.close().await;
     let mut tab = site.signed_in(REPRESENTATIVE).await;
     let proposed = format!("/register/{}", site.processing("proposed").await);
-    faults.extend(
-        check_all(&mut tab, "representative", &[&proposed, "/findings", "/objections", &objection]).await,
-    );
+    let paths = [&proposed, "/findings", "/objections", &objection, "/petitions/representative"];
+    faults.extend(check_all(&mut tab, "representative", &paths).await);
     tab.close().await;
     report(faults);
 }

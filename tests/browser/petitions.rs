@@ -6,7 +6,6 @@ use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParam
 use chromiumoxide::cdp::browser_protocol::network::EnableParams;
 use daylight::credentials::wire::ActionRequest;
 use daylight::ledger::proof::petition::{Disclosure, Mode};
-use serde_json::Value;
 
 use crate::support::petition::Open;
 use crate::tab::{Key, NARROW, Tab, WIDE};
@@ -39,7 +38,7 @@ fn received(place: &Workplace) -> Vec<(u64, Option<(Mode, Disclosure)>)> {
 
 /// What axe and the frame's rules say of what is shown, in both sizes and schemes; with
 /// DAYLIGHT_SCREENSHOTS_ALL a picture of each.
-async fn faults(tab: &mut Tab, name: &str) -> Vec<String> {
+pub async fn faults(tab: &mut Tab, name: &str) -> Vec<String> {
     let mut found = tab.complaints().await;
     for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
         for (dark, scheme) in [(false, "light"), (true, "dark")] {
@@ -243,12 +242,17 @@ async fn set_offline(tab: &Tab, offline: bool) {
 async fn among_few_only_names_can_be_signed_with() {
     let place = Workplace::start(3).await;
     let it = place.open(3, "A water tap").await;
+    place.declare("screen.image").await;
     let mut tab = place.recovered(&place.epoch.colleagues[1]).await;
     tab.open(&page(&it)).await;
     wait_for_form(&tab).await;
     assert!(tab.eval::<bool>("document.querySelector('#mode-confidential').disabled").await);
     let why = tab.text("#confidential-hint").await;
     assert!(why.starts_with("Off until 20 colleagues have credentials; so far 3"), "{why}");
+    // A work computer whose screen is recorded: said, with a way out.
+    let warned = tab.text("#watching").await;
+    assert!(warned.contains("Screenshots") && !warned.contains("Typed text"), "{warned}");
+    assert!(tab.eval::<bool>("document.querySelector('#own-device svg') !== null").await);
     let wrong = faults(&mut tab, "sign-few").await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     tab.click("label[for='mode-named']").await;
@@ -331,49 +335,5 @@ async fn a_closed_petition_takes_nothing() {
         assert!(tab.eval::<bool>("document.querySelector('#sign') === null").await);
     }
     assert!(!tab.text("main").await.contains("An old wish"), "of a refused one the text isn't shown");
-    tab.close().await;
-}
-
-#[tokio::test]
-async fn a_petition_is_started_without_a_name() {
-    use daylight::credentials::action::Slot;
-    use daylight::ledger::document_hash;
-    use daylight::ledger::proof::petition::{Credential, is_signed, petition_message};
-    let place = Workplace::start(CROWD).await;
-    let mut tab = place.recovered(&place.epoch.colleagues[8]).await;
-    let about = "0192f0c1-0000-7000-8000-000000000001";
-    let path = format!("/petitions/start/confidential?about_kind=notice&about_id={about}");
-    tab.open(&path).await;
-    tab.wait("!document.querySelector('#submit').disabled").await;
-    tab.fill("#title", "Fewer “alerts”").await;
-    tab.fill("#demand", "Please.\nFewer.").await;
-    tab.wait("document.querySelector('#save-status').textContent.includes('saved in this browser')").await;
-    // The draft outlives the page.
-    tab.open(&path).await;
-    tab.wait("document.querySelector('#title').value === 'Fewer “alerts”' && !document.querySelector('#submit').disabled").await;
-    let wrong = faults(&mut tab, "start-form").await;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let catch = "(window.real = fetch, window.fetch = (url, options) => url.endsWith('/petitions/start')
-        ? (window.sent = [options.credentials, JSON.parse(options.body)], Promise.reject(new TypeError())) : real(url, options), true)";
-    let _: bool = tab.eval(catch).await;
-    tab.click("#submit").await;
-    tab.wait("document.querySelector('#trouble').textContent.includes('the draft is in this browser')").await;
-    let (credentials, body): (String, Value) = tab.eval("window.sent").await;
-    assert_eq!(credentials, "omit");
-    let document = &body["document"];
-    let wanted = serde_json::json!({"title": "Fewer “alerts”", "demand": "Please.\nFewer.", "background": "",
-        "about": {"kind": "notice", "id": about}, "open_days": 60});
-    assert_eq!(*document, wanted);
-    assert_eq!(
-        (&body["open_days"], &body["about_kind"], &body["about_id"]),
-        (&60.into(), &"notice".into(), &about.into())
-    );
-    let credential: Credential = serde_json::from_value(body["credential"].clone()).expect("a credential");
-    let origin = &place.app.state.config.log_origin;
-    let slot = Slot::of(origin, &place.epoch.leaf, 0, place.epoch.leaf_hash).expect("a slot");
-    assert!(slot.holds(&credential));
-    let id = body["petition"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    let message = petition_message(origin, id, 1, &document_hash(document).expect("a hash"));
-    assert!(is_signed(&credential.key, &message, body["signature"].as_str().expect("a text")));
     tab.close().await;
 }

@@ -1,11 +1,15 @@
 //! A wallet in the browser, from its making to its burning.
 
 use daylight::credentials::seed::Seed;
-use serde_json::Value;
+use daylight::ledger::proof::petition::Disclosure;
+use daylight::web::Role;
+use serde_json::{Value, json};
 
 use crate::representative::CODE;
+use crate::support::council::{Colleague, Council};
+use crate::support::petition;
 use crate::tab::Tab;
-use crate::workplace::Workplace;
+use crate::workplace::{Workplace, session};
 
 /// What the browser keeps of its one wallet.
 async fn kept(tab: &Tab) -> Value {
@@ -167,5 +171,58 @@ async fn nothing_is_blinded_for_keys_that_others_may_not_see() {
     tab.click("#again").await;
     place.ready(&tab).await;
     assert_eq!(place.representative.shared().packs, 1);
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn with_the_representatives_own_server() {
+    let mut council = Council::new(4).await;
+    let person = council.app.person("nadia@example.com", &[Role::Worker]).await;
+    let tab = Tab::new(&council.dashboard, Some(("daylight", &session(&council.app, person).await))).await;
+    tab.open("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#begin').hidden").await;
+    tab.click("#make").await;
+    tab.wait("document.querySelector('#is').textContent === 'Waiting for the first quarter'").await;
+
+    council.connect().await;
+    council.round().await;
+    let codes = council.codes().await;
+    let code_of = |name: &str| codes.iter().find(|(n, _)| n == name).expect("a code").1.clone();
+    for n in 0..4 {
+        let code = code_of(&council.colleagues[n].name);
+        council.enrol(n, &code).await.assert_status(200);
+    }
+    tab.open("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#again').disabled")
+        .await;
+    tab.fill("#code", &code_of("Nadia").to_lowercase()).await;
+    tab.click("#enrol .button").await;
+    tab.wait("document.querySelector('#enrolment').hidden").await;
+    council.round().await;
+    council.countersign().await.assert_status(303);
+    council.round().await;
+    tab.open("/petitions/wallet").await;
+    tab.wait("document.querySelector('#is').textContent === 'Ready'").await;
+
+    let author = council.app.actor(Role::Worker).await.id();
+    let it = petition::open(&council.app, author, 1, "Longer breaks").await;
+    council.round().await;
+    tab.open(&format!("/petitions/{}/sign", it.id)).await;
+    tab.wait("document.querySelector('#how')?.disabled === false").await;
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    tab.wait("!document.querySelector('#signed').hidden").await;
+    assert!(!tab.text("#signed").await.contains("didn’t answer"));
+    for n in 0..4 {
+        council.fetch_pack(n).await;
+        let Colleague { holder, pack, worker_ref, .. } = &council.colleagues[n];
+        let signed =
+            holder.sign(pack, (it.leaf_hash, 1), 1, Disclosure::Nobody, *worker_ref).expect("signed");
+        council.post_json("/actions", &json!(signed)).await.assert_status(202);
+    }
+    council.round().await;
+    let named = format!("petition_waiting where mode = 'named' and signer_id = '{person}'");
+    assert_eq!(council.app.count("petition_waiting").await, 5, "the browser's went with the others");
+    assert_eq!(council.app.count(named.leak()).await, 1);
     tab.close().await;
 }

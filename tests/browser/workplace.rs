@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::representative::Played;
 use crate::support::TestApp;
+use crate::support::declaration::but;
 use crate::support::petition::{self, Colleague, EPOCH, Epoch, Open};
 use crate::tab::Tab;
 
@@ -67,21 +68,23 @@ impl Workplace {
 
     /// A new private window in which this person is signed in.
     pub async fn tab_of(&self, person: Uuid) -> Tab {
-        let state = &self.app.state;
-        let (token, now) = (state.random.token(), state.clock.now());
-        sqlx::query(
-            "insert into session (id, token_hash, person_id, created_at, last_seen_at, expires_at, browser)
-             values ($1, $2, $3, $4, $4, $5, 'Chromium on Linux')",
-        )
-        .bind(state.random.uuid(now))
-        .bind(Sha256::digest(token.as_bytes()).to_vec())
-        .bind(person)
-        .bind(now)
-        .bind(now.plus_days(60))
-        .execute(&state.db)
-        .await
-        .expect("the session is valid");
-        Tab::new(&self.base, Some(("daylight", &token))).await
+        Tab::new(&self.base, Some(("daylight", &session(&self.app, person).await))).await
+    }
+
+    /// Declares a collection, from HR's draft to its being in force.
+    pub async fn declare(&self, category: &str) {
+        let hr = self.app.actor(Role::Publisher).await;
+        let fields = but(&[
+            ("category", category),
+            ("fields", "The screen"),
+            ("dpia_url", "https://example.com/dpia"),
+        ]);
+        let path = hr.post("/register", &fields).await.assert_status(303).location().to_owned();
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        self.app.state.clock.advance(60);
+        hr.post(&format!("{path}/propose"), &[("revision", "1")]).await.assert_status(303);
+        let confirmed = [("revision", "2"), ("activate_confirm", "yes")];
+        hr.post(&format!("{path}/activate"), &confirmed).await.assert_status(303);
     }
 
     pub async fn newcomer(&self, email: &str) -> Uuid {
@@ -130,4 +133,23 @@ impl Workplace {
         let key = daylight::ledger::proof::base64url(&id_key);
         self.representative.shared().places.insert(key, (place as u64, worker_ref));
     }
+}
+
+/// A session of this person: the cookie's value.
+pub async fn session(app: &TestApp, person: Uuid) -> String {
+    let state = &app.state;
+    let (token, now) = (state.random.token(), state.clock.now());
+    sqlx::query(
+        "insert into session (id, token_hash, person_id, created_at, last_seen_at, expires_at, browser)
+         values ($1, $2, $3, $4, $4, $5, 'Chromium on Linux')",
+    )
+    .bind(state.random.uuid(now))
+    .bind(Sha256::digest(token.as_bytes()).to_vec())
+    .bind(person)
+    .bind(now)
+    .bind(now.plus_days(60))
+    .execute(&state.db)
+    .await
+    .expect("the session is valid");
+    token
 }

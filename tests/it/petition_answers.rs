@@ -84,7 +84,10 @@ async fn answers_are_dated_versioned_and_in_the_log() {
     assert_eq!(page.select(".question__answer").len(), 2);
     assert!(page.select(".question__answer")[1].contains("Superseded by a newer one"));
     let changes = room.worker.get(&format!("{path}/changes?of=answer")).await.assert_status(200);
-    assert!(changes.select("ins")[0].contains("Friday") && changes.select("del")[0].contains("Monday"));
+    assert!(
+        changes.select(".diff ins")[0].contains("Friday")
+            && changes.select(".diff del")[0].contains("Monday")
+    );
     assert_eq!(room.app.count("outbox").await, 0);
     let export = room.worker.get("/log/export").await.body;
     assert!(

@@ -277,6 +277,7 @@ async fn a_key_is_its_holders() {
 
 #[tokio::test]
 async fn a_place_has_one_pack_and_the_same_request_gets_the_same_answer() {
+    logs::capture();
     let room = Room::new(2).await;
     let holders = room.begin().await;
     let epoch = room.epoch().await.epoch;
@@ -312,6 +313,12 @@ async fn a_place_has_one_pack_and_the_same_request_gets_the_same_answer() {
         room.app.count("ledger_entry where bytes like '%\"t\":\"issue\"%' and position is not null").await,
         1
     );
+    // No log line says whose request it was.
+    let (log, wallet) = (logs::captured(), room.wallet(0).await);
+    for told in [wallet.name, wallet.worker_ref.to_string(), holders[0].identity().to_string()] {
+        assert!(!log.contains(&told), "{told}");
+    }
+    assert!(log.contains("/api/v1/petitions/packs") && !log.contains(&first.body));
 }
 
 /// Two different requests for one place at one moment: how they end, and how many packs are noted.
@@ -361,7 +368,7 @@ async fn the_representative_tells_of_its_packs_and_packs_of_both_are_counted() {
         forged.signature = base64url(&[1; 64]);
         played.post(app, address, &[forged]).await.assert_status(403);
         app.visitor().post_json(address, &json!([notice]), Some("another")).await.assert_status(401);
-        played.post(app, address, &[notice.clone()]).await.assert_status(200);
+        played.post(app, address, std::slice::from_ref(&notice)).await.assert_status(200);
         played.post(app, address, &[notice]).await.assert_status(200);
         let other = played.notice(&epoch.epoch, place, Hash([4; 32]));
         played.post(app, address, &[other]).await.assert_status(409);

@@ -116,7 +116,7 @@ async fn without_support_it_lapses_and_withdrawn_support_is_none() {
     let room = Room::new().await;
     let path = room.seeking().await;
     room.support(&path, 5).await;
-    sqlx::query("update petition_waiting set kind = 'withdraw', mode = null, disclosure = null where key = (select min(key) from petition_waiting)")
+    sqlx::query("update petition_waiting set kind = 'withdraw', mode = null, disclosure = null where key = (select key from petition_waiting limit 1)")
         .execute(&room.app.state.db)
         .await
         .unwrap();
@@ -239,11 +239,7 @@ async fn counts_from_five_on_stand_on_the_page_with_a_table_behind_the_picture()
     let page = room.worker.get(&path).await.assert_status(200);
     assert_eq!(page.select("#signatures ~ .lead"), ["18 signatures; the threshold is 10"]);
     assert_eq!(page.select(".chart rect.bar").len(), 2);
-    assert_eq!(
-        page.select("table tbody tr"),
-        ["2 Nov 2026 9 9", "3 Nov 2026 9 18"]
-            .map(|r| { r.replace("2 Nov 2026", "2 Nov 2026").replace("3 Nov 2026", "3 Nov 2026") })
-    );
+    assert_eq!(page.select("table tbody tr"), ["2 Nov 202699", "3 Nov 2026918"]);
     // Three show no department: with both shown, they would be told.
     assert_eq!(page.select(".bars li"), ["Dispatch8"]);
     let json = room.worker.get(&format!("{path}/export.json")).await.json();
@@ -335,7 +331,7 @@ async fn what_it_is_about_links_both_ways() {
     let thing = made.location().split('?').next().unwrap().to_owned();
     let about = format!("processing:{}", id(&thing));
     // Drafts of HR are nobody's business.
-    assert!(!room.author.get(&format!("/petitions/start?about={about}")).await.body.contains("About "));
+    assert!(room.author.get(&format!("/petitions/start?about={about}")).await.select(".lead").is_empty());
     room.publisher.post(&format!("{thing}/propose"), &[("revision", "1")]).await.assert_status(303);
     let activate = [("revision", "2"), ("activate_confirm", "yes")];
     room.publisher.post(&format!("{thing}/activate"), &activate).await.assert_status(303);

@@ -168,9 +168,15 @@ async fn what_only_the_records_prove_is_signed_without_anybody() {
     assert!(council.get("/roll").await.body.contains("I never met them"));
     council.post("/roll/clear", &[("worker_ref", &worker_ref)]).await.assert_status(303);
     // Nobody looked, or looked at something else.
-    council.post("/roll/countersign", &[("looked", "yes"), ("root", "")]).await.assert_status(400);
+    council.post("/roll/countersign", &[("looked", "yes"), ("seen", "")]).await.assert_status(400);
     let other = Hash::of(b"other").to_string();
-    council.post("/roll/countersign", &[("looked", "yes"), ("root", &other)]).await.assert_status(409);
+    council.post("/roll/countersign", &[("looked", "yes"), ("seen", &other)]).await.assert_status(409);
+    // Another name in the same place than the one that was looked at: the root is the same.
+    let shown = council.get("/roll").await.attributes("input[name=seen]", "value").remove(0);
+    sql(&council, "update person set name = 'Somebody Else' where email like 'worker-%'").await;
+    council.round().await;
+    council.post("/roll/countersign", &[("looked", "yes"), ("seen", &shown)]).await.assert_status(409);
+    assert!(council.get("/roll").await.body.contains("Changed: 2"));
     council.countersign().await.assert_status(303);
     assert_eq!(council.app.count("petition_roll where signature is not null").await, 2);
     council.fetch_pack(2).await;

@@ -26,7 +26,7 @@ pub use model::operator_name;
 pub use pairing::{is_independent, pair, representative};
 pub use store::lock as hold_rolls;
 pub use store::representative::RepresentativeRow;
-pub use wallets::show as wallet_info;
+pub use wallets::{enrol, show as wallet_info};
 
 use crate::app::AppState;
 use crate::credentials::wire::MAX_BODY;

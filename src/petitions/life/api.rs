@@ -68,7 +68,7 @@ pub struct StartResponse {
 pub enum ActRequest {
     /// A new version while it seeks support; signed as its start was, with the version's number.
     Version {
-        document: WordsRequest,
+        document: Box<WordsRequest>,
         open_days: i32,
         #[serde(default)]
         about_kind: Option<String>,
@@ -131,7 +131,7 @@ pub async fn start(State(state): State<AppState>, body: Bytes) -> Result<(Status
 pub async fn act(State(state): State<AppState>, Path(id): Path<Uuid>, body: Bytes) -> Result<StatusCode> {
     match read(&body)? {
         ActRequest::Version { document: words, open_days, about_kind, about_id, credential, signature } => {
-            let text = document(words, open_days, about_kind.as_deref(), about_id)?;
+            let text = document(*words, open_days, about_kind.as_deref(), about_id)?;
             confidential::revise(&state, id, &text, credential, signature).await?;
         }
         ActRequest::Update { text, signature } => {

@@ -48,7 +48,7 @@ pub fn departments(rows: &[DepartmentRow], total: i64) -> Vec<(String, i64)> {
     let kept = rows.iter().filter(|r| r.total >= FEW_SIGNED && !few(r.hidden));
     let mut kept: Vec<(String, i64)> = kept.map(|r| (r.department.clone(), r.total)).collect();
     kept.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    while few(total - kept.iter().map(|(_, n)| n).sum::<i64>()) {
+    while !kept.is_empty() && few(total - kept.iter().map(|(_, n)| n).sum::<i64>()) {
         kept.pop();
     }
     kept
@@ -78,7 +78,7 @@ mod tests {
         // Three signed without a department.
         assert_eq!(names(&[row("Dispatch", 9, 0), row("Office", 6, 0)], 18), ["Dispatch"]);
         assert_eq!(names(&[row("Dispatch", 9, 0), row("Office", 6, 0)], 15), ["Dispatch", "Office"]);
-        assert!(names(&[row("Dispatch", 9, 0)], 11).is_empty());
+        assert!(names(&[row("Dispatch", 9, 0)], 11).is_empty() && names(&[], 4).is_empty());
         // Eight names stand there for everybody: the ninth would be told.
         assert!(names(&[row("Dispatch", 9, 1)], 40).is_empty());
         assert_eq!(names(&[row("Dispatch", 9, 5)], 40), ["Dispatch"]);

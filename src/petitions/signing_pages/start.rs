@@ -14,9 +14,14 @@ use crate::petitions::model::{OPEN_DAYS, SEEKING_DAYS, SUPPORTERS};
 use crate::web::{Page, Viewer, html};
 
 #[derive(Debug, Deserialize)]
-pub struct About {
-    about_kind: Option<String>,
-    about_id: Option<Uuid>,
+pub struct StartQuery {
+    /// `processing:UUID` or `notice:UUID`
+    about: Option<String>,
+}
+
+fn about(text: &str) -> Option<(String, Uuid)> {
+    let (kind, id) = text.split_once(':')?;
+    ["processing", "notice"].contains(&kind).then(|| Some((kind.to_owned(), id.parse().ok()?)))?
 }
 
 #[derive(Template)]
@@ -52,7 +57,7 @@ pub async fn show(
     State(state): State<AppState>,
     page: Page,
     viewer: Viewer,
-    Query(about): Query<About>,
+    Query(query): Query<StartQuery>,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let epoch = store::find_epoch(&mut db).await?;
@@ -60,12 +65,11 @@ pub async fn show(
         Some(epoch) => issuing::packs_of(&mut db, epoch).await?,
         None => 0,
     };
-    let kind = about.about_kind.filter(|kind| ["processing", "notice"].contains(&kind.as_str()));
     html(&StartPage {
         page,
         worker_ref: store::find_worker_ref(&mut db, viewer.person_id).await?,
         second: Second::find(&mut db, &state).await?,
-        about: kind.zip(about.about_id),
+        about: query.about.as_deref().and_then(about),
         epoch,
         packs,
     })

@@ -21,6 +21,8 @@ struct WalletPage {
     wallet: WalletInfo,
     second: Option<Second>,
     packs: i64,
+    /// What the example's paper says.
+    example: Option<String>,
 }
 
 impl WalletPage {
@@ -37,5 +39,6 @@ pub async fn show(State(state): State<AppState>, page: Page, viewer: Viewer) -> 
         None => 0,
     };
     let second = Second::find(&mut db, &state).await?;
-    html(&WalletPage { page, server: state.config.base_url.clone(), wallet, second, packs })
+    let example = state.petitions.example_code(viewer.person_id);
+    html(&WalletPage { page, server: state.config.base_url.clone(), wallet, second, packs, example })
 }

@@ -6,7 +6,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::{Of, Page, Sent, spaced};
+use super::{Of, Page, Sent};
+use crate::credentials::wire::fingerprint;
 use crate::error::{Error, Result};
 use crate::representative::packs::{Strip, Worker};
 use crate::representative::server::Representative;
@@ -105,19 +106,19 @@ fn sheet(representative: &Representative, strips: Vec<Strip>) -> Result<Response
         strips,
         dashboard: representative.0.options.dashboard.clone(),
         public_url: representative.0.options.public_url.clone(),
-        fingerprint: spaced(&representative.public_key().to_string()),
+        fingerprint: fingerprint(&representative.public_key()),
     })
 }
 
 fn csv(representative: &Representative, strips: &[Strip]) -> Result<Response> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::Internal(anyhow::Error::new(error));
-    writer.write_record(["name", "department", "code", "address", "key"]).map_err(failed)?;
-    let key = representative.public_key().to_string();
+    writer.write_record(["name", "department", "code", "address", "fingerprint"]).map_err(failed)?;
+    let key = fingerprint(&representative.public_key());
     for strip in strips {
         let department = strip.department.as_deref().unwrap_or_default();
-        let address = &representative.0.options.dashboard;
-        let row = [plain(&strip.name), plain(department), strip.code.clone(), address.clone(), key.clone()];
+        let address = format!("{}/petitions/wallet", representative.0.options.dashboard);
+        let row = [plain(&strip.name), plain(department), strip.code.clone(), address, key.clone()];
         writer.write_record(row).map_err(failed)?;
     }
     let body = writer.into_inner().map_err(|e| anyhow::anyhow!("{e}"))?;

@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Of, Page, Sent, spaced};
+use super::{Of, Page, Sent};
+use crate::credentials::wire::fingerprint;
 use crate::error::{Error, Result};
 use crate::representative::server::Representative;
 use crate::representative::sessions::SignedIn;
@@ -33,9 +34,9 @@ fn page(representative: &Representative, form: Form) -> ConnectPage {
         page: Page::of(representative, "/connect"),
         dashboard: representative.0.options.dashboard.clone(),
         public_url: representative.0.options.public_url.clone(),
-        fingerprint: spaced(&representative.public_key().to_string()),
+        fingerprint: fingerprint(&representative.public_key()),
         connected: known.as_ref().is_some_and(|d| d.token.is_some()),
-        operator_key: known.as_ref().map(|d| spaced(&d.operator_key.to_string())),
+        operator_key: known.as_ref().map(|d| fingerprint(&d.operator_key)),
         log_keys: known.map(|d| d.log_keys.clone()).unwrap_or_default(),
         differs: form.errors().of("anew").is_some(),
         form,

@@ -129,10 +129,3 @@ impl FromRequest<Representative> for Sent {
         Ok(Sent(pairs.into_iter().collect()))
     }
 }
-
-/// A key in groups of four, to be read aloud.
-fn spaced(text: &str) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    groups.join(" ")
-}

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{Of, Page, spaced};
+use super::{Of, Page};
+use crate::credentials::wire::fingerprint;
 use crate::error::Result;
 use crate::representative::model::band;
 use crate::representative::packs::Given;
@@ -69,7 +70,7 @@ fn overview(representative: &Representative, link: Option<String>) -> Result<Ove
         public_url: options.public_url.clone(),
         connected: dashboard.as_ref().is_some_and(|d| d.token.is_some()),
         contact: locked(&representative.0.contact).clone(),
-        fingerprint: spaced(&representative.public_key().to_string()),
+        fingerprint: fingerprint(&representative.public_key()),
         cosigned: dashboard.as_ref().zip(witness.as_ref()).map_or(0, |(d, w)| w.size_of(&d.origin)),
         witness_key: witness.map(|w| w.verifier_key().to_string()),
         log_keys: dashboard.map(|d| d.log_keys.clone()).unwrap_or_default(),

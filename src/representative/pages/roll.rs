@@ -12,6 +12,7 @@ use crate::credentials::wire::RollEntry;
 use crate::error::{Error, FieldErrors, Result};
 use crate::ledger::proof::tree::Hash;
 use crate::representative::model::{Comparison, by_department};
+use crate::representative::roll::digest;
 use crate::representative::server::Representative;
 use crate::representative::sessions::SignedIn;
 use crate::web::page::html_with;
@@ -57,7 +58,8 @@ struct RollPage {
     size: usize,
     before: usize,
     proposed: bool,
-    root: String,
+    /// What stands for all of it when the button is pressed.
+    seen: String,
     found: Comparison,
     added: Vec<Shown>,
     changed: Vec<Shown>,
@@ -120,7 +122,7 @@ fn page(representative: &Representative, asked: &Asked, errors: FieldErrors) -> 
         size: entries.len(),
         before: before.len(),
         proposed: proposal.is_some(),
-        root: found.root.map(|root| root.to_string()).unwrap_or_default(),
+        seen: proposal.as_ref().map(digest).transpose()?.map(|seen| seen.to_string()).unwrap_or_default(),
         added: found.added.iter().map(|place| shown(*place)).collect(),
         changed: found.changed.iter().map(|(place, _)| shown(*place)).collect(),
         strange: found.strange.iter().map(|place| shown(*place)).collect(),
@@ -160,10 +162,10 @@ pub async fn countersign(_: SignedIn, State(representative): Of, Sent(sent): Sen
     if sent.text("looked") != "yes" {
         return again(&representative, Error::invalid("looked", "Tick the box once you have looked."));
     }
-    let root: Result<Hash, _> = serde_json::from_value(sent.text("root").into());
-    let root =
-        root.map_err(|_| Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into()))?;
-    match representative.countersign_seen(root).await {
+    let seen: Result<Hash, _> = serde_json::from_value(sent.text("seen").into());
+    let seen =
+        seen.map_err(|_| Error::Rejected(StatusCode::BAD_REQUEST, "This form could not be read.".into()))?;
+    match representative.countersign_seen(seen).await {
         Ok(()) => Ok(see_other("/roll")),
         Err(error) => again(&representative, error),
     }

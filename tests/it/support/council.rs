@@ -271,9 +271,9 @@ impl Council {
     pub async fn countersign(&self) -> Reply {
         let page = self.get("/roll").await.assert_status(200).body;
         let root = Html::parse_document(&page)
-            .select(&Selector::parse("input[name=root]").expect("a selector"))
+            .select(&Selector::parse("input[name=seen]").expect("a selector"))
             .find_map(|input| input.attr("value").map(str::to_owned));
-        self.post("/roll/countersign", &[("root", &root.unwrap_or_default()), ("looked", "yes")]).await
+        self.post("/roll/countersign", &[("seen", &root.unwrap_or_default()), ("looked", "yes")]).await
     }
 
     /// From strangers to an epoch with codes used by everybody.

@@ -79,6 +79,13 @@ impl Room {
     /// Lets time pass and looks at what it brings.
     pub async fn hours(&self, hours: i64) {
         self.app.state.clock.advance(hours * 3600);
+        let now = self.app.state.clock.now();
+        sqlx::query("update session set last_seen_at = $1, expires_at = $2")
+            .bind(now)
+            .bind(now.plus_days(14))
+            .execute(&self.app.state.db)
+            .await
+            .expect("everybody stays signed in");
         life::advance(&self.app.state).await.expect("petitions move on");
     }
 
@@ -119,9 +126,10 @@ impl Room {
         }
     }
 
-    /// What a batch of this day would have left.
+    /// What a batch of this day would have left; nothing waits any more.
     pub async fn counted(&self, path: &str, signed: i32, withdrawn: i32, total: i32) {
         let state = &self.app.state;
+        sqlx::query("delete from petition_waiting").execute(&state.db).await.expect("nothing waits");
         sqlx::query(
             "insert into petition_count (petition_leaf, day, signed, withdrawn, total) values ($1, $2, $3, $4, $5)",
         )
@@ -152,8 +160,8 @@ impl Room {
         let (leaf, key) = (self.leaf(path).await, self.app.state.random.bytes::<32>().to_vec());
         let person = self.app.person(email, &[Role::Worker]).await;
         sqlx::query(
-            "insert into petition_signature (petition_leaf, key, number, kind, mode, disclosure, ledger_entry)
-             values ($1, $2, 1, 'sign', 'named', 'everyone', 1)",
+            "insert into petition_signature (petition_leaf, key, number, kind, mode, disclosure, leaf_hash, ledger_entry)
+             values ($1, $2, 1, 'sign', 'named', 'everyone', $2, 1)",
         )
         .bind(&leaf)
         .bind(&key)
@@ -177,11 +185,16 @@ impl Room {
     /// Runs SQL as somebody who has the database, and can switch its triggers off.
     pub async fn tamper(&self, sql: &'static str) {
         let mut tx = self.app.state.db.begin().await.expect("a transaction");
-        sqlx::query("set local session_replication_role = replica")
-            .execute(&mut *tx)
-            .await
-            .expect("a superuser");
-        sqlx::query(sql).execute(&mut *tx).await.expect("the statement");
+        let tables = ["petition", "petition_version", "petition_answer"];
+        for switch in ["disable", "enable"] {
+            for table in tables {
+                let switch = format!("alter table {table} {switch} trigger user");
+                sqlx::query(sqlx::AssertSqlSafe(switch)).execute(&mut *tx).await.expect("its owner");
+            }
+            if switch == "disable" {
+                sqlx::query(sql).execute(&mut *tx).await.expect("the statement");
+            }
+        }
         tx.commit().await.expect("committed");
     }
 }

@@ -142,7 +142,7 @@ impl Played {
         app.visitor().send(request, Body::empty()).await
     }
 
-    pub async fn post<T: serde::Serialize>(&self, app: &TestApp, path: &str, body: &T) -> Reply {
+    pub async fn post<T: serde::Serialize + ?Sized>(&self, app: &TestApp, path: &str, body: &T) -> Reply {
         let body = serde_json::to_value(body).expect("JSON");
         app.visitor().post_json(path, &body, Some(&self.token())).await
     }
