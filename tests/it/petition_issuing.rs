@@ -534,6 +534,29 @@ async fn token_keys_of_a_former_epoch_are_refused() {
     played.post(app, address, &good).await.assert_status(204);
 }
 
+/// A pack's leaf waits for its hour; whoever replaces the server meanwhile has another key.
+#[tokio::test]
+async fn packs_of_a_replaced_server_stand_before_the_next_ones_key() {
+    let room = Room::new(1).await;
+    let holders = room.begin().await;
+    let (app, played) = (&room.app, &room.played);
+    let epoch = room.epoch().await.epoch;
+    let asked = holders[0].ask(&epoch, IssuerRole::Representative, 0).expect("a request");
+    let notice = played.notice(&epoch.epoch, 0, hash_of(&asked));
+    played.post(app, "/api/v1/representative/issues", &[notice]).await.assert_status(200);
+    let mut second = Played::start(app).await;
+    second.key = ed25519_dalek::SigningKey::from_bytes(&[0x53; 32]);
+    let rep = app.actor(Role::Representative).await;
+    let viewer = crate::support::consent::viewer(app, rep.id(), Role::Representative);
+    issuing::pair(&app.state, &viewer, &second.info(), &second.url, "us", false).await.expect("connected");
+    app.state.clock.advance(3600);
+    app.state.ledger.settle().await.unwrap();
+    let export = app.visitor().get("/log/export").await.assert_status(200).body;
+    let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+    assert!(!report.is_violated(), "{report}");
+    assert!(report.to_string().contains("1 by the representative"), "{report}");
+}
+
 /// Another representative's server, and then the former one again: the log says each time whose key it is now.
 #[tokio::test]
 async fn a_former_server_is_announced_anew() {

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use super::model;
 use super::store::epochs::{self, Begun, EpochRow};
 use super::store::lock;
-use super::store::representative::RepresentativeRow;
+use super::store::representative::{self, RepresentativeRow};
 use super::store::roll;
 use crate::app::AppState;
 use crate::audit;
@@ -84,6 +84,10 @@ pub async fn countersign(
     let changed = || Error::conflict("The roll has changed meanwhile. Ask for it again.");
     let mut tx = state.db.begin().await?;
     lock(&mut tx).await?;
+    // It may have been replaced meanwhile, and the log knows only the new one's key.
+    if representative::find(&mut tx).await?.is_none_or(|row| row.public_key != server.public_key) {
+        return Err(refused("Another representative’s server was connected meanwhile."));
+    }
     let epoch = epochs::find_newest(&mut tx).await?.ok_or_else(changed)?;
     let waiting = roll::find_waiting(&mut tx, &epoch.epoch).await?.ok_or_else(changed)?;
     let version = u64::try_from(waiting.version).map_err(anyhow::Error::new)?;
