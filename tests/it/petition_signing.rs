@@ -349,3 +349,28 @@ async fn the_representative_delivers_what_it_received() {
     assert_eq!(app.visitor().post_json(path, &json!(actions), Some("secret")).await.json()["taken"], 3);
     assert_eq!(app.count("petition_waiting").await, 3);
 }
+
+#[tokio::test]
+async fn withdrawals_that_anybody_made_up_single_nobody_out() {
+    let (app, epoch, open) = set_up(12).await;
+    let [signer, others @ ..] = &epoch.colleagues[..] else { panic!("twelve") };
+    // A withdrawal needs no credential: these keys are nobody's on this petition.
+    let made_up: Vec<Value> = others[..9].iter().map(|c| withdraw(c, &open, 2)).collect();
+    assert_eq!(send(&app, &sign(signer, &open, 1, Disclosure::Nobody)).await.status, 202);
+    for action in &made_up {
+        let reply = send(&app, action).await.assert_status(409);
+        assert!(reply.body.contains("Nothing of this key is known here."), "{}", reply.body);
+    }
+    assert_eq!(app.count("petition_waiting").await, 1);
+    next_hour(&app).await;
+    assert_eq!((app.count("petition_signature").await, app.count("petition_count").await), (0, 0));
+    // One of what waits is taken, also in the same moment as its signature, and then one more of the same key.
+    let (one, two) = (sign(&others[9], &open, 1, Disclosure::Nobody), withdraw(&others[9], &open, 2));
+    let (first, second) = tokio::join!(send(&app, &one), send(&app, &two));
+    assert!([202, 409].contains(&first.status), "{}", first.body);
+    assert!([202, 409].contains(&second.status), "{}", second.body);
+    assert_eq!(send(&app, &two).await.status, 202);
+    assert_eq!(send(&app, &withdraw(&others[9], &open, 3)).await.status, 202);
+    assert_eq!(app.count("petition_waiting where kind = 'withdraw'").await, 1);
+    assert_eq!(app.count("petition_waiting").await, 2);
+}

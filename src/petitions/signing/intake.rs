@@ -69,6 +69,8 @@ pub enum Outcome {
     Taken { include_by: Time },
     /// A later one of the same key is known.
     Later { number: u64 },
+    /// A withdrawal of a key that neither waits nor stands in the log.
+    Unknown,
     /// Its version takes none.
     Closed,
 }
@@ -152,18 +154,15 @@ impl Writer {
     /// Writes the jobs in one transaction, in the order of their leaves' hashes: that of arrival is gone.
     async fn write(&self, jobs: Vec<Job>) -> Result<Vec<Outcome>> {
         let now = self.clock.now();
-        let mut newest: HashMap<(Hash, Hash), &Job> = HashMap::new();
-        for job in &jobs {
-            let known = newest.entry((job.petition, job.key)).or_insert(job);
-            if known.number < job.number {
-                *known = job;
+        // A withdrawal is known by the signature before it, which may have come in the same moment.
+        let (signatures, withdrawals): (Vec<&Job>, Vec<&Job>) = jobs.iter().partition(|j| j.mode.is_some());
+        let mut tx = self.db.begin().await?;
+        for part in [signatures, withdrawals] {
+            if !part.is_empty() {
+                store::upsert_waiting(&mut tx, &newest(part), now).await?;
             }
         }
-        let mut given: Vec<&Job> = newest.into_values().collect();
-        given.sort_by_key(|job| job.leaf_hash);
-        let mut tx = self.db.begin().await?;
-        store::upsert_waiting(&mut tx, &given, now).await?;
-        let rows = store::list_standing(&mut tx, &given, now).await?;
+        let rows = store::list_standing(&mut tx, &newest(jobs.iter().collect()), now).await?;
         tx.commit().await?;
         self.arrived.store(true, Ordering::Release);
         let standing: HashMap<(&[u8], &[u8]), &store::StandingRow> =
@@ -175,6 +174,20 @@ impl Writer {
     }
 }
 
+/// Each key's last action, in the order of the leaves' hashes.
+fn newest(jobs: Vec<&Job>) -> Vec<&Job> {
+    let mut newest: HashMap<(Hash, Hash), &Job> = HashMap::new();
+    for job in jobs {
+        let known = newest.entry((job.petition, job.key)).or_insert(job);
+        if known.number < job.number {
+            *known = job;
+        }
+    }
+    let mut given: Vec<&Job> = newest.into_values().collect();
+    given.sort_by_key(|job| job.leaf_hash);
+    given
+}
+
 fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     let Some(row) = row else { return Outcome::Closed };
     let is_this = |hash: &Option<Vec<u8>>| hash.as_deref() == Some(&job.leaf_hash.0[..]);
@@ -184,8 +197,10 @@ fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     if !row.takes {
         return Outcome::Closed;
     }
-    let number = row.waiting_number.max(row.published_number).unwrap_or_default();
-    Outcome::Later { number: number.unsigned_abs() }
+    match row.waiting_number.max(row.published_number) {
+        Some(number) => Outcome::Later { number: number.unsigned_abs() },
+        None => Outcome::Unknown,
+    }
 }
 
 /// The close; while nobody knows it, the latest that the rules allow.

@@ -45,6 +45,8 @@ pub async fn submit(state: &AppState, request: &ActionRequest) -> Result<Answer>
             }))
         }
         Outcome::Later { number } => Ok(Answer::Later(number)),
+        // Not for third parties to find out: the key itself has signed the question.
+        Outcome::Unknown => Err(Error::conflict("Nothing of this key is known here.")),
         Outcome::Closed => {
             Err(Error::conflict("This version of the petition takes no signatures, or none any more."))
         }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::super::super::petition::{
     AnswerLeaf, CheckLeaf, CloseLeaf, Credential, FEW, Outcome, PetitionLeaf, SLOTS, START_SLOT,
-    petition_message,
+    petition_message, threshold,
 };
 use super::super::super::tree::Hash;
-use super::issuing::Epochs;
+use super::issuing::{Epoch, Epochs};
 use super::signatures::Keys;
 use super::work::{Test, Work};
 use super::{Place, Report, short};
@@ -133,7 +133,7 @@ impl Life {
         }
     }
 
-    pub fn check(&mut self, at: Place, leaf: &CheckLeaf, report: &mut Report) {
+    pub fn check(&mut self, at: Place, leaf: &CheckLeaf, epochs: &Epochs, report: &mut Report) {
         let mut wrong = |words: &str| report.violated(PETITIONS, Some(at.index), words);
         let petition = match self.newest(&leaf.petition) {
             Ok(number) => &mut self.all[number],
@@ -146,6 +146,14 @@ impl Life {
         }
         if (leaf.outcome == Outcome::Refused) != leaf.code.is_some() {
             wrong("a refusal names a rule, and nothing else does");
+        }
+        if !is_utc(&leaf.closes_at) {
+            wrong("its close isn't a time of RFC 3339 in UTC");
+        }
+        let roll = epochs.get(&petition.epoch).map_or(0, Epoch::size);
+        if leaf.outcome == Outcome::Opened && leaf.threshold != threshold(roll) {
+            let words = "its threshold isn't a tenth of the roll, and ten at least";
+            wrong(&format!("{words}: for {roll} people that is {}", threshold(roll)));
         }
         petition.outcome = petition.outcome.or(Some(leaf.outcome));
     }
@@ -267,6 +275,24 @@ impl Petition {
     }
 }
 
+/// Whether this is a time of RFC 3339 in UTC: `2026-12-01T00:00:00Z`, with or without a fraction.
+fn is_utc(text: &str) -> bool {
+    let Some((time, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
+    let shaped = time.bytes().zip("0000-00-00T00:00:00".bytes()).all(|(is, wanted)| match wanted {
+        b'0' => is.is_ascii_digit(),
+        _ => is == wanted,
+    });
+    let fraction = rest.strip_suffix('Z').map(|rest| rest.strip_prefix('.').ok_or(rest));
+    let ends = match fraction {
+        Some(Ok(digits)) => !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()),
+        Some(Err(nothing)) => nothing.is_empty(),
+        None => false,
+    };
+    // A leap second is read as the one before it, and then it reads differently.
+    let read = shaped.then(|| format!("{time}Z").parse::<jiff::Timestamp>().ok()).flatten();
+    ends && read.is_some_and(|read| read.to_string() == format!("{time}Z"))
+}
+
 /// Has both tokens of a credential checked; whether its epoch has keys for it.
 pub fn tokens(
     leaf: u64,
@@ -285,4 +311,33 @@ pub fn tokens(
         work.add(leaf, check, words, Test::Token { slot, nonce: credential.key, token: token.clone() });
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_is_a_time_in_utc() {
+        for good in ["2026-12-01T00:00:00Z", "2028-02-29T23:59:59.5Z", "0000-02-29T00:00:00Z"] {
+            assert!(is_utc(good), "{good}");
+        }
+        for bad in [
+            "",
+            "2026-12-01",
+            "2026-12-01T00:00:00",
+            "2026-12-01T00:00:00+00:00",
+            "2026-12-01t00:00:00z",
+            "2026-12-01 00:00:00Z",
+            "2027-02-29T00:00:00Z",
+            "2026-12-01T24:00:00Z",
+            "2026-12-31T23:59:60Z",
+            "2026-12-01T00:00:00.Z",
+            "2026-12-01T00:00:00.5aZ",
+            "+002026-12-01T00:00Z",
+            "2026-12-01T00:00:00ZZ",
+        ] {
+            assert!(!is_utc(bad), "{bad}");
+        }
+    }
 }
