@@ -8,6 +8,7 @@ mod life;
 mod shown;
 mod signatures;
 mod speakers;
+mod time;
 mod work;
 
 use super::super::leaf::Leaf;
