@@ -118,6 +118,14 @@ pub async fn list_keys(db: &mut PgConnection, origin: &str) -> Result<Vec<Vec<u8
     .await
 }
 
+/// Lets entries that wait for their hour have their place now.
+pub async fn release_entries(db: &mut PgConnection, ids: &[i64]) -> Result<()> {
+    sqlx::query!("update ledger_entry set not_before = null where id = any($1) and position is null", ids)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 pub struct Waiting {
     pub id: i64,
     pub bytes: Vec<u8>,

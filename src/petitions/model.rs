@@ -1,6 +1,6 @@
 //! Rules about petitions; no I/O. They are published at `/petitions/rules`.
 
-pub use crate::ledger::proof::petition::FEW;
+pub use crate::ledger::proof::petition::{FEW, threshold};
 
 /// Colleagues who must support a petition before it is checked; the author may be one of them.
 pub const SUPPORTERS: i64 = 5;
@@ -18,11 +18,6 @@ pub const ARCHIVE_DAYS: i64 = 365;
 pub const PACKS_NEEDED: i64 = 20;
 /// Signatures that stay back until the close, so that the last batch is never smaller than [`FEW`].
 pub const RESERVE: i64 = 5;
-
-/// Signatures from which the employer must answer: a tenth of the roll, ten at least.
-pub fn threshold(roll: i64) -> i64 {
-    roll.div_euclid(10).saturating_add(i64::from(roll % 10 != 0)).max(10)
-}
 
 /// How many of the waiting actions a batch may take: all but the reserve, and never fewer than [`FEW`]; at the close
 /// all, unless so few signed that they would be told apart.

@@ -29,6 +29,21 @@ struct Received {
     request: Option<ActionRequest>,
     /// The dashboard didn't take it.
     refused: bool,
+    /// The dashboard took something of this key, this or an earlier one.
+    is_known_there: bool,
+}
+
+impl Received {
+    fn waits(&self) -> bool {
+        self.request.is_some() && !self.refused
+    }
+
+    /// A withdrawal that came before its signature was handed over: the two are nothing, and the dashboard takes none
+    /// of them. It goes along with others all the same, since the signature may have come to the dashboard by another
+    /// way, or its answer may have been lost.
+    fn is_void(&self) -> bool {
+        !self.is_known_there && matches!(self.request, Some(ActionRequest::Withdraw { .. }))
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,9 +101,14 @@ impl Representative {
                         .into(),
                 )),
                 _ => {
-                    let (number, leaf_hash) = (action.number, action.leaf_hash);
-                    let request = Some(request.clone());
-                    Ok(change.put(ACTIONS, &key, &Received { number, leaf_hash, request, refused: false })?)
+                    let received = Received {
+                        number: action.number,
+                        leaf_hash: action.leaf_hash,
+                        request: Some(request.clone()),
+                        refused: false,
+                        is_known_there: before.is_some_and(|before| before.is_known_there),
+                    };
+                    Ok(change.put(ACTIONS, &key, &received)?)
                 }
             }
         })?;
@@ -150,8 +170,12 @@ impl Representative {
         let petitions = self.0.store.list::<OpenPetition>(PETITIONS, b"")?;
         for (leaf_hash, petition) in petitions {
             let mut waiting = self.0.store.list::<Received>(ACTIONS, &leaf_hash)?;
-            waiting.retain(|(_, received)| received.request.is_some() && !received.refused);
-            if !may_go(waiting.len(), petition.closes_at, self.now()) {
+            waiting.retain(|(_, received)| received.waits());
+            // Among four that are nothing, the fifth would be told.
+            let count = waiting.iter().filter(|(_, received)| !received.is_void()).count();
+            // Where nothing else waits, they go before the close.
+            let count = count.max(usize::from(!waiting.is_empty()));
+            if !may_go(count, petition.closes_at, self.now()) {
                 continue;
             }
             // Not by key and not by arrival: the order in which they will stand in the log.
@@ -173,13 +197,17 @@ impl Representative {
         let refused: Vec<usize> = taken.refused.into_iter().map(|(place, _)| place).collect();
         self.0.store.change(|change| {
             for (place, (key, sent)) in part.iter().enumerate() {
+                let refused = refused.contains(&place);
+                let is_known_there = sent.is_known_there || !refused;
+                let Some(now) = change.find::<Received>(ACTIONS, key)? else { continue };
                 // What came meanwhile waits for the next time.
-                if change.find::<Received>(ACTIONS, key)?.as_ref() != Some(sent) {
+                if now != *sent {
+                    change.put(ACTIONS, key, &Received { is_known_there, ..now })?;
                     continue;
                 }
-                let refused = refused.contains(&place);
+                let refused = refused && !sent.is_void();
                 let request = sent.request.clone().filter(|_| refused);
-                change.put(ACTIONS, key, &Received { request, refused, ..sent.clone() })?;
+                change.put(ACTIONS, key, &Received { request, refused, is_known_there, ..now })?;
             }
             Ok(())
         })
@@ -189,7 +217,7 @@ impl Representative {
     pub(super) fn waiting(&self) -> Result<(usize, usize)> {
         let rows = self.0.store.list::<Received>(ACTIONS, b"")?;
         let refused = rows.iter().filter(|(_, r)| r.refused).count();
-        let waiting = rows.iter().filter(|(_, r)| r.request.is_some() && !r.refused).count();
+        let waiting = rows.iter().filter(|(_, r)| r.waits() && !r.is_void()).count();
         Ok((waiting, refused))
     }
 }

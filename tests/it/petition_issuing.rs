@@ -9,6 +9,7 @@ use daylight::ledger::proof::leaf::Leaf;
 use daylight::ledger::proof::petition::{IssuerRole, request_hash};
 use daylight::ledger::proof::tlog_proof::TlogProof;
 use daylight::ledger::proof::tree::Hash;
+use daylight::ledger::proof::verify::{Against, verify_export};
 use daylight::ledger::proof::{base64url, from_base64url};
 use daylight::petitions::issuing;
 use daylight::web::Role;
@@ -502,4 +503,79 @@ async fn the_representative_reads_which_petitions_take_signatures() {
     assert!(!list.to_string().contains(&room.workers[0].id().to_string()), "nor who began it");
     let visitor = app.visitor();
     visitor.get("/api/v1/representative/petitions").await.assert_status(401);
+}
+
+/// A token key that some people had before would mark them, and the log that holds it would be violated for ever.
+#[tokio::test]
+async fn token_keys_of_a_former_epoch_are_refused() {
+    let room = Room::new(1).await;
+    room.begin().await;
+    let (app, played) = (&room.app, &room.played);
+    lend_keys(app);
+    app.state.clock.advance(61 * 86_400);
+    let proposal = played.proposal(app).await.expect("the next epoch");
+    let good = played.countersign(&proposal);
+    let former = room.epoch().await.epoch;
+    let address = "/api/v1/representative/roll";
+    for (slot, key) in [
+        (5, former.representative.keys[5].clone()),
+        (6, former.representative.keys[5].clone()),
+        (7, former.operator.keys[2].clone()),
+        (8, good.begins.as_ref().unwrap().operator.keys[8].clone()),
+    ] {
+        let mut wrong = good.clone();
+        let leaf = wrong.begins.as_mut().unwrap();
+        leaf.representative.keys[slot] = key;
+        played.sign_epoch(leaf);
+        let reply = played.post(app, address, &wrong).await.assert_status(422);
+        assert_eq!(reply.json()["errors"][0]["field"], "/begins", "{}", reply.body);
+    }
+    assert_eq!(app.count("ledger_entry where bytes like '%\"t\":\"epoch\"%'").await, 1);
+    played.post(app, address, &good).await.assert_status(204);
+}
+
+/// A pack's leaf waits for its hour; whoever replaces the server meanwhile has another key.
+#[tokio::test]
+async fn packs_of_a_replaced_server_stand_before_the_next_ones_key() {
+    let room = Room::new(1).await;
+    let holders = room.begin().await;
+    let (app, played) = (&room.app, &room.played);
+    let epoch = room.epoch().await.epoch;
+    let asked = holders[0].ask(&epoch, IssuerRole::Representative, 0).expect("a request");
+    let notice = played.notice(&epoch.epoch, 0, hash_of(&asked));
+    played.post(app, "/api/v1/representative/issues", &[notice]).await.assert_status(200);
+    let mut second = Played::start(app).await;
+    second.key = ed25519_dalek::SigningKey::from_bytes(&[0x53; 32]);
+    let rep = app.actor(Role::Representative).await;
+    let viewer = crate::support::consent::viewer(app, rep.id(), Role::Representative);
+    issuing::pair(&app.state, &viewer, &second.info(), &second.url, "us", false).await.expect("connected");
+    app.state.clock.advance(3600);
+    app.state.ledger.settle().await.unwrap();
+    let export = app.visitor().get("/log/export").await.assert_status(200).body;
+    let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+    assert!(!report.is_violated(), "{report}");
+    assert!(report.to_string().contains("1 by the representative"), "{report}");
+}
+
+/// Another representative's server, and then the former one again: the log says each time whose key it is now.
+#[tokio::test]
+async fn a_former_server_is_announced_anew() {
+    let app = TestApp::new().await;
+    let first = Played::start(&app).await;
+    let mut second = Played::start(&app).await;
+    second.key = ed25519_dalek::SigningKey::from_bytes(&[0x53; 32]);
+    let rep = app.actor(Role::Representative).await;
+    let viewer = crate::support::consent::viewer(&app, rep.id(), Role::Representative);
+    for (played, announced) in [(&first, 1), (&first, 1), (&second, 2), (&first, 3), (&first, 3)] {
+        issuing::pair(&app.state, &viewer, &played.info(), &played.url, "us", false)
+            .await
+            .expect("connected");
+        let count = "ledger_entry where bytes like '%\"role\":\"representative\"%'";
+        assert_eq!(app.count(count).await, announced);
+        app.state.clock.advance(60);
+    }
+    let export = app.visitor().get("/log/export").await.assert_status(200).body;
+    let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+    assert!(!report.is_violated(), "{report}");
+    assert_eq!(report.to_string().matches("another representative's key was announced here").count(), 2);
 }

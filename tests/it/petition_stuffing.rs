@@ -11,11 +11,13 @@ use daylight::ledger::proof::petition::{
 use daylight::ledger::proof::tree::{Hash, leaf_hash};
 use daylight::ledger::proof::verify::{Against, Outcome, Report, Shown, verify_export};
 use daylight::ledger::proof::{base64url, from_base64url};
+use daylight::web::Role;
 use ed25519_dalek::Signer as _;
 use uuid::Uuid;
 
-use crate::support::TestApp;
 use crate::support::petition::{self, Epoch, Open, REPRESENTATIVE, enter, representative_key, token_keys};
+use crate::support::transparency::succeed;
+use crate::support::{TestApp, fresh_folder, python};
 
 /// What a visitor downloads, and what the verifier says of it.
 async fn verify(app: &TestApp, against: &Against) -> (String, Report) {
@@ -31,9 +33,9 @@ fn place(export: &str, hash: Hash) -> u64 {
     at.expect("the log holds it") as u64
 }
 
-/// What speaks against the log, apart from the documents.
+/// What speaks against the log.
 fn violations(report: &Report) -> Vec<(&str, Option<u64>)> {
-    let found = report.findings.iter().filter(|f| f.outcome == Outcome::Violated && f.check != "documents");
+    let found = report.findings.iter().filter(|f| f.outcome == Outcome::Violated);
     found.map(|f| (f.check, f.leaf)).collect()
 }
 
@@ -133,7 +135,7 @@ async fn honest_signatures_hold_and_each_kind_of_stuffing_is_named() {
         }),
         ("signatures", "a key once more", by(&epoch, 0, &one)),
         ("signatures", "a withdrawn signature replayed", by(&epoch, 2, &one)),
-        ("signatures", "a key under another petition", {
+        ("signatures", "a key under another petition, with its own slot's tokens", {
             let again = &epoch.colleagues[1];
             signed(&again.holder, &again.pack, &two, 1, 7)
         }),
@@ -219,4 +221,76 @@ async fn more_signatures_than_packs_are_named() {
     let (export, report) = verify(&app, &Against::default()).await;
     let at = place(&export, last.expect("a third one"));
     assert_eq!(violations(&report), [("tallies", Some(at))], "{report}");
+}
+
+#[tokio::test]
+async fn what_came_in_through_the_server_holds() {
+    let app = TestApp::new().await;
+    let epoch = petition::begin(&app, 16).await;
+    let one = petition::open(&app, epoch.colleagues[0].person, 1, "More daylight").await;
+    let place = (one.leaf_hash, one.slot);
+    for (n, colleague) in epoch.colleagues.iter().enumerate() {
+        let disclosure = [Disclosure::Nobody, Disclosure::EveryoneWithDepartment][n % 2];
+        let signed = colleague.holder.sign(&colleague.pack, place, 1, disclosure, colleague.worker_ref);
+        send(&app, &signed.expect("it is signed")).await;
+    }
+    next_hour(&app).await;
+    // Whoever withdraws before the batch never stood in the log; who does so after it is taken out.
+    for colleague in &epoch.colleagues {
+        send(&app, &colleague.holder.withdraw(&colleague.pack, place, 2)).await;
+    }
+    next_hour(&app).await;
+    let total: i32 = sqlx::query_scalar("select total from petition_count order by day desc limit 1")
+        .fetch_one(&app.state.db)
+        .await
+        .expect("the count");
+    assert!((1..16).contains(&total), "{total}");
+    let text = format!(r#"{{"petition_leaf":"{}","signatures":{total}}}"#, one.leaf_hash);
+    let shown = vec![text.parse().expect("a petition's file")];
+    let (export, report) = verify(&app, &Against { shown, ..Against::default() }).await;
+    assert_eq!(violations(&report), [], "{report}");
+    // And for the program that shares no code with this one.
+    let folder = fresh_folder();
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (file, count) = (folder.join("log.export"), folder.join("petition.json"));
+    std::fs::write(&file, export).expect("a file");
+    std::fs::write(&count, text).expect("a file");
+    let said = succeed(python::verifier().arg("export").arg(file).arg("--petition").arg(count));
+    assert!(said.ends_with("HOLDS\n") && said.contains("displayed count"), "{said}");
+}
+
+#[tokio::test]
+async fn a_petition_s_text_changed_by_sql_is_named() {
+    let app = TestApp::new().await;
+    let epoch = petition::begin(&app, 1).await;
+    let one = petition::open(&app, epoch.colleagues[0].person, 1, "More daylight").await;
+    let worker = app.actor(Role::Worker).await;
+    let read = async || {
+        let export = worker.get("/log/export").await.assert_status(200).body;
+        let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+        (export, report)
+    };
+    let (_, report) = read().await;
+    assert_eq!(violations(&report), [], "{report}");
+    sqlx::raw_sql(
+        "alter table petition_version disable trigger user;
+         update petition_version set document = jsonb_set(document, '{demand}', '\"Curtains.\"')",
+    )
+    .execute(&app.state.db)
+    .await
+    .expect("whoever owns the database can");
+    let (export, report) = read().await;
+    assert!(export.contains("Curtains."));
+    let at = place(&export, one.leaf_hash);
+    assert_eq!(violations(&report), [("documents", Some(at))], "{report}");
+}
+
+async fn send(app: &TestApp, action: &ActionRequest) {
+    let action = serde_json::to_value(action).expect("JSON");
+    app.visitor().post_json("/api/v1/petitions/actions", &action, None).await.assert_status(202);
+}
+
+async fn next_hour(app: &TestApp) {
+    app.state.clock.advance(3600);
+    daylight::petitions::signing::publish_due(&app.state).await.expect("published");
 }

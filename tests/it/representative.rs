@@ -339,6 +339,48 @@ async fn the_drop_box_takes_what_both_issuers_gave_and_forgets_it() {
     council.post_json("/actions", &first).await.assert_status(409);
 }
 
+/// Of five that wait four are withdrawn before anything went: the fifth would be told apart.
+#[tokio::test]
+async fn what_is_withdrawn_before_it_went_doesnt_count() {
+    let mut council = Council::new(9).await;
+    council.begin().await;
+    for n in 0..9 {
+        council.fetch_pack(n).await;
+    }
+    let petition = petition(&council, 1).await;
+    council.round().await;
+    let sign = |n| json!(confidential(&council, n, petition));
+    let withdraw = |n: usize, number| {
+        let colleague = &council.colleagues[n];
+        json!(colleague.holder.withdraw(&colleague.pack, petition, number))
+    };
+    let waiting = || council.app.count("petition_waiting");
+    for n in 0..4 {
+        council.post_json("/actions", &sign(n)).await.assert_status(202);
+        council.post_json("/actions", &withdraw(n, 2)).await.assert_status(202);
+        council.post_json("/actions", &sign(n)).await.assert_status(409);
+    }
+    council.post_json("/actions", &sign(4)).await.assert_status(202);
+    council.round().await;
+    assert_eq!(waiting().await, 0, "one signature is no crowd");
+    assert!(council.get("/").await.body.contains("fewer than five"));
+    // One of those who withdrew had signed at the dashboard as well, when an answer was lost.
+    council.app.visitor().post_json("/api/v1/petitions/actions", &sign(3), None).await.assert_status(202);
+    for n in 5..9 {
+        council.post_json("/actions", &sign(n)).await.assert_status(202);
+    }
+    council.round().await;
+    assert_eq!(waiting().await, 6, "five signatures, and the withdrawal of the one that was known");
+    assert_eq!(council.app.count("petition_waiting where kind = 'withdraw'").await, 1);
+    let table = actions_table(&council).await;
+    assert_eq!(table.matches("\"request\":null").count(), 9, "{table}");
+    assert_eq!(table.matches("\"refused\":true").count(), 0, "what the dashboard didn't know is forgotten");
+    assert_eq!(table.matches("\"number\":2").count(), 4, "so that the old signature can't come again");
+    // From here on each withdrawal counts.
+    council.post_json("/actions", &withdraw(4, 2)).await.assert_status(202);
+    assert_eq!(actions_table(&council).await.matches("\"is_known_there\":true").count(), 6);
+}
+
 /// Keys and values of the table of actions, as one text.
 async fn actions_table(council: &Council) -> String {
     use redb::{ReadableDatabase, ReadableTable};

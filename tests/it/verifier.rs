@@ -13,12 +13,17 @@ use crate::support::TestApp;
 use crate::support::python;
 use crate::support::transparency::{cases, succeed};
 
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/vectors/transparency.json");
+const VECTORS: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/vectors/transparency.json"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/vectors/rfc9474.json"),
+];
 
 #[test]
 fn the_independent_verifier_agrees_with_public_vectors() {
-    let said = succeed(python::verifier().args(["vectors", VECTORS]));
-    assert_eq!(said.trim(), "all vectors hold");
+    for vectors in VECTORS {
+        let said = succeed(python::verifier().args(["vectors", vectors]));
+        assert_eq!(said.trim(), "all vectors hold");
+    }
 }
 
 #[test]

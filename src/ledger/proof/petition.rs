@@ -17,6 +17,12 @@ pub const START_SLOT: u64 = 0;
 /// Fewer signatures than these are never told apart.
 pub const FEW: u64 = 5;
 
+/// Signatures from which the employer must answer: a tenth of the roll, ten at least. Logs are judged by it, so that
+/// another rule must leave what was opened before it as it is.
+pub fn threshold(roll: u64) -> u64 {
+    roll.div_ceil(10).max(10)
+}
+
 /// Who signs tokens: the operator of the server, or the workers' representative on a machine of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

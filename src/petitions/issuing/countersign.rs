@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::model;
 use super::store::epochs::{self, Begun, EpochRow};
 use super::store::lock;
-use super::store::representative::RepresentativeRow;
+use super::store::representative::{self, RepresentativeRow};
 use super::store::roll;
 use crate::app::AppState;
 use crate::audit;
@@ -83,6 +84,10 @@ pub async fn countersign(
     let changed = || Error::conflict("The roll has changed meanwhile. Ask for it again.");
     let mut tx = state.db.begin().await?;
     lock(&mut tx).await?;
+    // It may have been replaced meanwhile, and the log knows only the new one's key.
+    if representative::find(&mut tx).await?.is_none_or(|row| row.public_key != server.public_key) {
+        return Err(refused("Another representative’s server was connected meanwhile."));
+    }
     let epoch = epochs::find_newest(&mut tx).await?.ok_or_else(changed)?;
     let waiting = roll::find_waiting(&mut tx, &epoch.epoch).await?.ok_or_else(changed)?;
     let version = u64::try_from(waiting.version).map_err(anyhow::Error::new)?;
@@ -148,8 +153,9 @@ async fn begin(
     if leaf.previous != previous(db, epoch).await? {
         return Err(wrong("It doesn’t name the epoch before it."));
     }
-    if leaf.representative.name != server.name || !are_keys(&leaf.representative, &operator) {
-        return Err(wrong("The representative’s keys aren’t one for each slot, or not their own."));
+    let former = epochs::list_leaves(db).await?;
+    if leaf.representative.name != server.name || !are_keys(&leaf.representative, &operator, &former) {
+        return Err(wrong("The representative’s keys aren’t one for each slot, or not their own and new."));
     }
     if !is_signed(&server.key()?, &epoch_message(&state.config.log_origin, leaf), &leaf.signature) {
         return Err(refused("The epoch isn’t signed by the representative’s key."));
@@ -166,10 +172,13 @@ async fn begin(
     Ok(epochs::begin(db, begun, state.clock.now()).await?)
 }
 
-/// A key for each slot, all different: a key that stood for two slots could be told by.
-fn are_keys(theirs: &Issuer, ours: &Issuer) -> bool {
+/// A key for each slot, all different and never used before: a key that stood for two slots could be told by, and a
+/// log that held one would be violated for ever.
+fn are_keys(theirs: &Issuer, ours: &Issuer, former: &[Json<EpochLeaf>]) -> bool {
     let all: BTreeSet<&String> = theirs.keys.iter().chain(&ours.keys).collect();
+    let used: BTreeSet<&String> =
+        former.iter().flat_map(|leaf| leaf.operator.keys.iter().chain(&leaf.representative.keys)).collect();
     theirs.keys.len() as u64 == SLOTS
         && all.len() == theirs.keys.len() + ours.keys.len()
-        && theirs.keys.iter().all(|key| TokenKey::parse(key).is_ok())
+        && theirs.keys.iter().all(|key| !used.contains(key) && TokenKey::parse(key).is_ok())
 }

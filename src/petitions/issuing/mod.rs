@@ -24,6 +24,7 @@ pub use epochs::{forget, propose};
 pub use keys::OperatorKeys;
 pub use model::operator_name;
 pub use pairing::{is_independent, pair, representative};
+pub use store::lock as hold_rolls;
 pub use store::representative::RepresentativeRow;
 pub use wallets::{enrol, show as wallet_info};
 

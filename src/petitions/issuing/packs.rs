@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 
 use super::epochs::find_in_use;
 use super::store::epochs::{self, EpochRow};
-use super::store::representative::RepresentativeRow;
-use super::store::{packs, roll};
+use super::store::representative::{self, RepresentativeRow};
+use super::store::{lock, packs, roll};
 use crate::app::AppState;
 use crate::credentials::holder::is_asked_by;
 use crate::credentials::wire::{IssueNotice, PackRequest, PackResponse};
@@ -70,11 +70,19 @@ async fn note(
     epoch: &str,
     issuer: IssuerRole,
     (place, request): (i32, Hash),
-    signature: Option<String>,
+    signed: Option<(String, &RepresentativeRow)>,
 ) -> Result<()> {
     let index = u64::try_from(place).map_err(anyhow::Error::new)?;
+    let (signature, server) = signed.unzip();
     let leaf = Leaf::Issue(IssueLeaf { epoch: epoch.into(), issuer, index, request, signature });
     let mut tx = state.db.begin().await?;
+    if let Some(server) = server {
+        // What a server signed that was replaced meanwhile would stand behind the next one's key.
+        lock(&mut tx).await?;
+        if representative::find(&mut tx).await?.is_none_or(|row| row.public_key != server.public_key) {
+            return Err(refused());
+        }
+    }
     let entry = ledger::submit_for_the_hour(&mut tx, &leaf, state.clock.now()).await?;
     let used = || Error::conflict("This place of the roll has its pack already.");
     let noted = packs::insert(&mut tx, epoch, issuer.id(), place, &request.0, entry.0).await;
@@ -126,5 +134,6 @@ async fn take(state: &AppState, server: &RepresentativeRow, notice: &IssueNotice
     }
     drop(db);
     let given = (place, notice.request);
-    note(state, &leaf.epoch, IssuerRole::Representative, given, Some(notice.signature.clone())).await
+    note(state, &leaf.epoch, IssuerRole::Representative, given, Some((notice.signature.clone(), server)))
+        .await
 }

@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use sqlx::PgConnection;
 
 use super::model;
+use super::store::packs;
 use super::store::representative::{self as store, NewServer, RepresentativeRow};
 use crate::app::AppState;
 use crate::audit;
@@ -16,7 +17,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::identity::token_hash;
 use crate::ledger::proof::leaf::{KeyLeaf, Leaf};
 use crate::ledger::proof::petition::IssuerRole;
-use crate::ledger::{self, Hash};
+use crate::ledger::{self, EntryId, Hash};
 use crate::web::{Role, Viewer};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -130,8 +131,11 @@ pub async fn pair(
     let mut tx = state.db.begin().await?;
     super::store::lock(&mut tx).await?;
     if let Some(leaf) = &info.announcement
-        && !store::is_known(&mut tx, &info.public_key.0).await?
+        && !store::is_newest(&mut tx, &info.public_key.0).await?
     {
+        // Packs that the former key signed must stand before the new one, or the log would be violated for ever.
+        let packs = packs::list_unplaced(&mut tx).await?;
+        ledger::release(&mut tx, &packs.into_iter().map(EntryId).collect::<Vec<_>>()).await?;
         ledger::submit(&mut tx, &Leaf::Key(leaf.clone())).await?;
     }
     let server = NewServer {

@@ -35,24 +35,34 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
     let mut db = state.db.acquire().await?;
     let due = store::list_due(&mut db, FEW as i64 + RESERVE, now).await?;
     drop(db);
-    let day = now.day(&state.config.time_zone);
     for (petition, waiting) in due {
-        let mut left = batch_size(waiting, false);
-        while left > 0 {
-            // Also the last part of many must not be small.
-            let part = if left < 2 * PART { left } else { PART };
-            let mut tx = state.db.begin().await?;
-            store::lock_publisher(&mut tx).await?;
-            // Another instance may have been here.
-            let part = part.min(batch_size(store::count_waiting(&mut tx, &petition).await?, false));
-            if part > 0 {
-                enter(&mut tx, &petition, part, day).await?;
-            }
-            tx.commit().await?;
-            left = if part > 0 { left - part } else { 0 };
+        // What holds one petition up holds up no other.
+        if let Err(error) = publish_one(state, &petition, waiting, now).await {
+            let petition =
+                Hash::try_from(petition.as_slice()).map(|hash| hash.to_string()).unwrap_or_default();
+            tracing::error!(%petition, ?error, "a petition's signatures could not be published; tried again soon");
         }
     }
     state.ledger.settle_or_wait().await;
+    Ok(())
+}
+
+async fn publish_one(state: &AppState, petition: &[u8], waiting: i64, now: Time) -> Result<()> {
+    let day = now.day(&state.config.time_zone);
+    let mut left = batch_size(waiting, false);
+    while left > 0 {
+        // Also the last part of many must not be small.
+        let part = if left < 2 * PART { left } else { PART };
+        let mut tx = state.db.begin().await?;
+        store::lock_publisher(&mut tx).await?;
+        // Another instance may have been here.
+        let part = part.min(batch_size(store::count_waiting(&mut tx, petition).await?, false));
+        if part > 0 {
+            enter(&mut tx, petition, part, day).await?;
+        }
+        tx.commit().await?;
+        left = if part > 0 { left - part } else { 0 };
+    }
     Ok(())
 }
 
@@ -66,6 +76,12 @@ pub async fn forget_order(state: &AppState) -> Result<()> {
     store::rewrite_waiting(&mut tx).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Forgets what waits for versions that never opened, or were written anew: nobody is to read who supported them.
+pub async fn forget_waiting(state: &AppState) -> Result<()> {
+    let mut db = state.db.acquire().await?;
+    Ok(store::delete_left_over(&mut db).await?)
 }
 
 /// Publishes everything that waits for a version that takes no more, in the caller's transaction; fewer than five

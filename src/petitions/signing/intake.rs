@@ -16,7 +16,7 @@ use super::store;
 use crate::clock::{Clock, Time};
 use crate::credentials::action::Action;
 use crate::credentials::wire::ActionRequest;
-use crate::error::{Error, Result};
+use crate::error::{Error, OnConstraint, Result};
 use crate::ledger::proof::from_base64url;
 use crate::ledger::proof::tree::Hash;
 use crate::petitions::model::{CHECKING_DAYS, SEEKING_DAYS};
@@ -62,6 +62,9 @@ impl Job {
     }
 }
 
+/// One name, one key: somebody who vouches for a second key signs twice.
+pub const NAME_TAKEN: &str = "A signature with this name is known already, by another key.";
+
 /// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -69,6 +72,10 @@ pub enum Outcome {
     Taken { include_by: Time },
     /// A later one of the same key is known.
     Later { number: u64 },
+    /// A withdrawal of a key that neither waits nor stands in the log.
+    Unknown,
+    /// The name that it carries stands beside another key already.
+    NameTaken,
     /// Its version takes none.
     Closed,
 }
@@ -152,18 +159,17 @@ impl Writer {
     /// Writes the jobs in one transaction, in the order of their leaves' hashes: that of arrival is gone.
     async fn write(&self, jobs: Vec<Job>) -> Result<Vec<Outcome>> {
         let now = self.clock.now();
-        let mut newest: HashMap<(Hash, Hash), &Job> = HashMap::new();
-        for job in &jobs {
-            let known = newest.entry((job.petition, job.key)).or_insert(job);
-            if known.number < job.number {
-                *known = job;
+        // A withdrawal is known by the signature before it, which may have come in the same moment.
+        let (signatures, withdrawals): (Vec<&Job>, Vec<&Job>) = jobs.iter().partition(|j| j.mode.is_some());
+        let mut tx = self.db.begin().await?;
+        for part in [signatures, withdrawals] {
+            if !part.is_empty() {
+                store::upsert_waiting(&mut tx, &newest(part), now)
+                    .await
+                    .on_constraint("petition_waiting_signer_once", || Error::conflict(NAME_TAKEN))?;
             }
         }
-        let mut given: Vec<&Job> = newest.into_values().collect();
-        given.sort_by_key(|job| job.leaf_hash);
-        let mut tx = self.db.begin().await?;
-        store::upsert_waiting(&mut tx, &given, now).await?;
-        let rows = store::list_standing(&mut tx, &given, now).await?;
+        let rows = store::list_standing(&mut tx, &newest(jobs.iter().collect()), now).await?;
         tx.commit().await?;
         self.arrived.store(true, Ordering::Release);
         let standing: HashMap<(&[u8], &[u8]), &store::StandingRow> =
@@ -175,6 +181,20 @@ impl Writer {
     }
 }
 
+/// Each key's last action, in the order of the leaves' hashes.
+fn newest(jobs: Vec<&Job>) -> Vec<&Job> {
+    let mut newest: HashMap<(Hash, Hash), &Job> = HashMap::new();
+    for job in jobs {
+        let known = newest.entry((job.petition, job.key)).or_insert(job);
+        if known.number < job.number {
+            *known = job;
+        }
+    }
+    let mut given: Vec<&Job> = newest.into_values().collect();
+    given.sort_by_key(|job| job.leaf_hash);
+    given
+}
+
 fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     let Some(row) = row else { return Outcome::Closed };
     let is_this = |hash: &Option<Vec<u8>>| hash.as_deref() == Some(&job.leaf_hash.0[..]);
@@ -184,8 +204,12 @@ fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     if !row.takes {
         return Outcome::Closed;
     }
-    let number = row.waiting_number.max(row.published_number).unwrap_or_default();
-    Outcome::Later { number: number.unsigned_abs() }
+    match row.waiting_number.max(row.published_number) {
+        Some(number) => Outcome::Later { number: number.unsigned_abs() },
+        // The name that it carries stands beside another key.
+        None if job.signer.is_some() => Outcome::NameTaken,
+        None => Outcome::Unknown,
+    }
 }
 
 /// The close; while nobody knows it, the latest that the rules allow.

@@ -52,6 +52,9 @@ pub async fn find_place(db: &mut PgConnection, epoch: &str, place: i32) -> sqlx:
 }
 
 /// Keeps each key's newest action, where the version takes any. Two at once are one: `petition_waiting_once`.
+///
+/// A withdrawal proves no credential, so it counts only where something of its key is known: else anybody could fill a
+/// batch with invented ones and single out the one signature among them.
 pub async fn upsert_waiting(db: &mut PgConnection, jobs: &[&Job], now: Time) -> sqlx::Result<()> {
     let column = |value: fn(&Job) -> Vec<u8>| jobs.iter().map(|job| value(job)).collect::<Vec<_>>();
     let texts = |value: fn(&Job) -> Option<&'static str>| {
@@ -76,6 +79,10 @@ pub async fn upsert_waiting(db: &mut PgConnection, jobs: &[&Job], now: Time) -> 
                  where s.petition_leaf = g.petition_leaf and s.key = g.key and s.number >= g.number)
              and not exists (select from petition_signer n
                 where n.petition_leaf = g.petition_leaf and n.person_id = g.signer_id and n.key <> g.key)
+             and (g.mode is not null
+                 or exists (select from petition_waiting w where w.petition_leaf = g.petition_leaf and w.key = g.key)
+                 or exists (select from petition_signature s
+                     where s.petition_leaf = g.petition_leaf and s.key = g.key))
          on conflict on constraint petition_waiting_once do update set
              number = excluded.number, kind = excluded.kind, mode = excluded.mode, disclosure = excluded.disclosure,
              leaf = excluded.leaf, leaf_hash = excluded.leaf_hash, signer_id = excluded.signer_id,
@@ -390,5 +397,17 @@ pub async fn add_to_count(
 /// What never came to a batch: fewer than five, ever.
 pub async fn delete_waiting(db: &mut PgConnection, petition: &[u8]) -> sqlx::Result<()> {
     sqlx::query!("delete from petition_waiting where petition_leaf = $1", petition).execute(db).await?;
+    Ok(())
+}
+
+/// What waits for versions that take nothing any more.
+pub async fn delete_left_over(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from petition_waiting w using petition_version v, petition p
+         where v.leaf_hash = w.petition_leaf and p.id = v.petition_id
+             and (p.version <> v.version or p.state not in ('seeking', 'checking', 'open'))"
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

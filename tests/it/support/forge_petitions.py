@@ -232,7 +232,7 @@ class Story(Log):
 
 def everything(folder):
     holding(folder)
-    for spoil in (stuffed, repeated, spoiled_issuing, spoiled_life, forms):
+    for spoil in (stuffed, repeated, one_key_for_two, announced_anew, thresholds, spoiled_issuing, spoiled_life, forms):
         spoil(folder)
 
 
@@ -243,7 +243,7 @@ def holding(folder):
                words=["signatures that stand: 5", "packs: 8 by the operator, 8 by the representative", "2026-Q4: 8",
                       "can't tell who runs"])
     for name, count, exit in (("right", 5, 0), ("wrong", 6, 1), ("hidden", None, 1)):
-        text = json.dumps({"petition_leaf": story.hash["A 2"], "signatures": count, "title": "Mehr Licht"})
+        text = json.dumps({"leaf_hash": story.hash["A 2"], "signatures": count, "title": "Mehr Licht"})
         folder.put(f"petition-{name}.json", text)
         folder.add(f"petitions-displayed-{name}.export", f"a page displayed {count}", write(story.export()), exit,
                    petition=f"petition-{name}.json", words=["displayed"])
@@ -360,15 +360,82 @@ def repeated(folder):
     }
     for name, (about, leaf) in cases.items():
         add(folder, f"key-{name}", about, here, ["number doesn't grow"], put_in=leaf)
-    add(folder, "key-elsewhere", "a key that stands under another petition", "B by 1", ["another petition"],
+    add(folder, "key-elsewhere", "a key of another petition, with tokens of its slot", "B by 1", ["operator's token"],
         put_in=lambda log: sign_leaf(log.hash["B 2"], 1, number=9))
+
+
+def one_key_for_two(folder):
+    """Somebody derived one key for two slots, which two blind issuers can't see. They alone could make a log violated
+    for ever if that counted; as it is, each petition counts the key once, by tokens of its own slot."""
+    both = {"key": holder(6, FIRST_EPOCH, 1).public, **{
+        issuer: token(6, FIRST_EPOCH, (1, 2), issuer) for issuer in NAMES}}
+
+    def elsewhere(log):
+        log.step("B by 6", sign_leaf(log.hash["B 2"], 6, proof=both))
+
+    first = {"A without 0": lambda log: log.step("A by 6", sign_leaf(log.hash["A 2"], 6, 3)),
+             "B by 1": elsewhere}
+    add(folder, "key-for-two-slots", "a key that signed two petitions", None, ["signatures that stand: 6",
+        "signatures that stand: 3"], first, altered("A closed", signatures=6), exit=0)
+    again = {"C 1": lambda log: log.step("put in", sign_leaf(log.hash["B 2"], 6, proof=both))}
+    add(folder, "key-for-two-slots-twice", "a key twice under one of its two petitions", "put in",
+        ["number doesn't grow"], {**first, **again}, altered("A closed", signatures=6))
+
+
+def announced_anew(folder):
+    """Another representative was connected, or a key was lost: nobody is left to sign for the new one."""
+    own = issuer_key("representative", NEXT_COUNCIL)
+    words = ["another representative's key was announced here (leaf", "agreed isn't shown by the log"]
+    add(folder, "council-anew", "another representative", None, words, change={"next council": lambda _: own}, exit=0)
+    operator = issuer_key("operator", USURPER)
+    add(folder, "operator-anew", "the operator's key was lost", None,
+        ["another key of the operator was announced here (leaf"], exit=0,
+        before={"B 1": lambda log: log.step("lost", operator)})
+
+    def back(log):
+        log.step("gone", own)
+        log.step("back", issuer_key("representative", COUNCIL))
+
+    add(folder, "council-back", "a former representative once more", None, words, {"A 1": back}, exit=0)
+    add(folder, "council-anew-former-signs", "a pack by the former representative", "put in", ["representative's key"],
+        before={"C 1": lambda log: (log.step("anew", own), log.step(
+            "put in", issue_leaf(FIRST_EPOCH, "representative", ROLL - 1)))},
+        change={f"representative {ROLL - 1}": lambda _: None, "next council": lambda _: None})
+    add(folder, "council-anew-follower-of-former", "a key that follows a former representative's", "put in", ["key"],
+        before={"C 1": lambda log: (log.step("anew", own), log.step(
+            "put in", issuer_key("representative", USURPER, COUNCIL, COUNCIL.public)))},
+        change={"next council": lambda _: None})
+
+
+def thresholds(folder):
+    rule = "a tenth of the roll"
+    for size, threshold, holds in ((100, 10, True), (101, 11, True), (101, 10, False), (101, 12, False), (11, 2, False)):
+        change = {"roll 2": lambda _, size=size: roll_leaf(FIRST_EPOCH, 2, size),
+                  **altered("A opened", threshold=threshold), **altered("C refused", threshold=0)}
+        add(folder, f"threshold-{threshold}-of-{size}", f"a threshold of {threshold} for a roll of {size}",
+            "A opened", [] if holds else [rule], change=change, exit=0 if holds else 1)
+    # What counts is the roll as it is then.
+    add(folder, "threshold-before-growth", "a threshold of 10, and a larger roll later", None, exit=0,
+        before={"B 1": lambda log: log.step("grown", roll_leaf(FIRST_EPOCH, 3, 500))})
+    add(folder, "closes-fraction", "a close with a fraction", None, exit=0,
+        change=altered("A opened", closes_at="2028-02-29T23:59:59.25Z"))
+    wrong = {"date": "2026-12-01", "zone": "2026-12-01T00:00:00+01:00", "local": "2026-12-01T00:00:00",
+             "day": "2026-11-31T00:00:00Z", "leap": "2027-02-29T00:00:00Z", "hour": "2026-12-01T24:00:00Z",
+             "second": "2026-12-31T23:59:60Z", "small": "2026-12-01t00:00:00z", "empty": "",
+             "line": "2026-12-01T00:00:00Z\n", "point": "2026-12-01T00:00:00.Z"}
+    for name, text in wrong.items():
+        add(folder, f"closes-{name}", "a close that is no time in UTC", "A opened", ["RFC 3339"],
+            change=altered("A opened", closes_at=text))
+    add(folder, "closes-refused", "a refusal whose close is no time", "C refused", ["RFC 3339"],
+        change=altered("C refused", closes_at="now"))
 
 
 def spoiled_issuing(folder):
     add(folder, "council-first-not-by-itself", "the representative's first key, signed by another", "council",
         ["key"], change={"council": lambda leaf: issuer_key("representative", COUNCIL, USURPER)})
     keys = {
-        "usurped": ("by somebody else", issuer_key("representative", USURPER)),
+        "usurped": ("by somebody else", issuer_key("representative", USURPER, OPERATOR, COUNCIL.public)),
+        "anew-by-another": ("anew by the operator", issuer_key("representative", USURPER, OPERATOR)),
         "self-signed": ("by itself", issuer_key("representative", USURPER, USURPER, COUNCIL.public)),
         "by-the-operator": ("by the operator", issuer_key("representative", USURPER, OPERATOR, OPERATOR.public)),
         "elsewhere": ("for another log", issuer_key("representative", USURPER, COUNCIL, COUNCIL.public, "else.example")),

@@ -32,6 +32,14 @@ pub const REPRESENTATIVE: &str = "works-council.example";
 static KEYS: LazyLock<[IssuerKeys; 2]> =
     LazyLock::new(|| [11, 12].map(|seed| IssuerKeys::generate(&Random::seeded(seed)).expect("token keys")));
 
+/// Of the representative's next epochs: a key is never used again.
+static NEXT_KEYS: LazyLock<IssuerKeys> =
+    LazyLock::new(|| IssuerKeys::generate(&Random::seeded(13)).expect("token keys"));
+
+pub fn next_token_keys() -> &'static IssuerKeys {
+    &NEXT_KEYS
+}
+
 /// The representative's Ed25519 key.
 pub fn representative_key() -> SigningKey {
     SigningKey::from_bytes(&[0x52; 32])

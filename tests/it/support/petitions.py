@@ -6,6 +6,7 @@ no cryptography, leaf by leaf; what is signed is gathered meanwhile and checked 
 
 import base64
 import binascii
+import datetime
 import hashlib
 import re
 
@@ -50,6 +51,19 @@ def is_plain(name):
     return re.fullmatch(r"[^\x00-\x1f\x7f]+", name) is not None
 
 
+def is_utc(text):
+    """A time of RFC 3339 in UTC, with or without a fraction, and without leap seconds."""
+    shape = re.fullmatch(r"([0-9]{4})(-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?Z", text)
+    if not shape:
+        return False
+    try:
+        # Python knows no year 0, which is as long as the year 2000.
+        datetime.datetime.strptime(shape[1].replace("0000", "2000") + shape[2], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return False
+    return shape[2][-2:] < "60"
+
+
 def ed25519(key, signature, message):
     try:
         Ed25519PublicKey.from_public_bytes(bytes_of(key)).verify(bytes_of(signature), message.encode())
@@ -77,13 +91,30 @@ def token_input(nonce, digest, modulus):
     return b"\x00\x02" + nonce + digest + key_id(modulus)
 
 
-def token_holds(modulus, digest, nonce, token):
-    key = RSAPublicNumbers(65537, int.from_bytes(modulus, "big")).public_key()
+def rsa_holds(modulus, signature, message):
+    """RSASSA-PSS with SHA-384 and a salt of 48 bytes, which a blind signature of RFC 9474 is once it is unblinded."""
     try:
-        key.verify(bytes_of(token), token_input(bytes_of(nonce), digest, modulus), PSS(MGF1(SHA384()), 48), SHA384())
+        key = RSAPublicNumbers(65537, int.from_bytes(modulus, "big")).public_key()
+        key.verify(signature, message, PSS(MGF1(SHA384()), 48), SHA384())
         return True
     except (InvalidSignature, ValueError):
         return False
+
+
+def token_holds(modulus, digest, nonce, token):
+    return rsa_holds(modulus, bytes_of(token), token_input(bytes_of(nonce), digest, modulus))
+
+
+def check_vectors(vectors):
+    """RFC 9474, appendix A, in the variants with a salt of 48 bytes."""
+    cases = [case for case in vectors if "-PSS-" in case["name"]]
+    assert len(cases) == 2
+    for case in cases:
+        modulus, signature, message = (bytes.fromhex(case[name].removeprefix("0x"))
+                                       for name in ("n", "sig", "input_msg"))
+        assert rsa_holds(modulus, signature, message), case["name"]
+        assert not rsa_holds(modulus, signature, message + b"\0"), case["name"]
+        assert not rsa_holds(modulus, bytes([signature[0] ^ 1]) + signature[1:], message), case["name"]
 
 
 def lines(*words):
@@ -125,6 +156,7 @@ class Petition:
         self.author = leaf["author"] and leaf["author"]["key"]
         self.newest = self.outcome = self.answer = None
         self.closed, self.answers, self.standing, self.signers = False, 0, set(), {}
+        self.keys = {}  # by key: the version and the number of its last action
 
 
 class Book:
@@ -133,8 +165,10 @@ class Book:
     def __init__(self, origin, leaves):
         self.origin, self.leaves, self.speaker = origin, leaves, None
         self.epochs, self.newest_epoch, self.moduli = {}, None, set()
-        self.petitions, self.versions, self.slots, self.authors, self.keys = {}, {}, {}, {}, {}
+        self.petitions, self.versions, self.slots, self.authors = {}, {}, {}, {}
         self.closes, self.signed, self.fault = [], [], None
+        self.announced = set()
+        self.announced_anew = {}  # by index: whose key it is
 
     def must(self, holds, words):
         if not holds:
@@ -151,6 +185,9 @@ class Book:
     def follow(self):
         for self.index, self.hash, leaf in self.leaves:
             if leaf["t"] == "key":
+                if leaf["previous"] is None and leaf["role"] in self.announced:
+                    self.announced_anew[self.index] = leaf["role"]
+                self.announced.add(leaf["role"])
                 if leaf["role"] == "representative":
                     self.speaker = leaf["public_key"]
                 self.origin = leaf["origin"]
@@ -163,6 +200,15 @@ class Book:
         packs = [sum(len(epoch["issued"][issuer]) for epoch in self.epochs.values()) for issuer in ISSUERS]
         return (f"{len(self.epochs)} epochs, {packs[0]} packs by the operator and {packs[1]} by the representative, "
                 f"{len(self.petitions)} petitions, {len(self.signed)} statements to check")
+
+    def new_speakers(self):
+        """Keys that the one before didn't appoint: lawful, and nobody can see whether it was right."""
+        said = []
+        for index, role in self.announced_anew.items():
+            whose, side = (("another representative's key", "the workers' side") if role == "representative"
+                           else ("another key of the operator", "the one before it"))
+            said.append(f"{whose} was announced here (leaf {index}); that {side} agreed isn't shown by the log")
+        return None, "; ".join(said)
 
     def later(self, words, check, *arguments):
         self.signed.append((self.index, words, check, arguments))
@@ -259,17 +305,22 @@ class Book:
         self.must(not petition.closed, "the petition was closed before")
         fits = (leaf["outcome"] == "refused") == (leaf["code"] is not None)
         self.must(fits, "a refusal names a rule, and nothing else does")
+        self.must(is_utc(leaf["closes_at"]), "its close isn't a time of RFC 3339 in UTC")
+        size = self.epochs[petition.place[0]]["size"]
+        wanted = max(10, -(-size // 10))
+        self.must(leaf["outcome"] == "refused" or leaf["threshold"] == wanted,
+                  f"its threshold isn't a tenth of the roll, and ten at least: for {size} people that is {wanted}")
         petition.outcome = leaf["outcome"]
 
     def act(self, petition, leaf, key):
-        """A key's next action; answers whether it signed before."""
+        """A key's next action."""
         self.must(not petition.closed, "the petition was closed before")
         self.must(petition.outcome != "refused", "the petition was refused before")
-        other, version, number = self.keys.get(key, (petition, 0, 0))
-        self.must(other is petition, "its key stands under another petition already")
+        # A key under two petitions harms only whoever derived it so: each petition counts it once.
+        version, number = petition.keys.get(key, (0, 0))
         last = number if version == petition.version else 0
         self.must(leaf["number"] > last, NUMBER_GROWS)
-        self.keys[key] = (petition, petition.version, leaf["number"])
+        petition.keys[key] = (petition.version, leaf["number"])
 
     def sign(self, leaf):
         confidential = leaf["mode"] == "confidential"

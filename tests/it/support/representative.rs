@@ -29,7 +29,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::petition::{REPRESENTATIVE, representative_key, token_keys};
+use super::petition::{REPRESENTATIVE, next_token_keys, representative_key, token_keys};
 use super::{Actor, Reply, TestApp};
 
 /// The code that the played representative gives everybody on paper.
@@ -174,14 +174,22 @@ impl Played {
                 epoch: epoch.clone(),
                 group: proposal.group.clone(),
                 operator,
-                representative: token_keys(IssuerRole::Representative).as_issuer(REPRESENTATIVE),
+                representative: match proposal.previous {
+                    None => token_keys(IssuerRole::Representative).as_issuer(REPRESENTATIVE),
+                    Some(_) => next_token_keys().as_issuer(REPRESENTATIVE),
+                },
                 previous: proposal.previous,
                 signature: String::new(),
             };
-            leaf.signature = signed(&self.key, &epoch_message(&self.origin, &leaf));
+            self.sign_epoch(&mut leaf);
             leaf
         });
         Countersignature { epoch, version, root, signature: signed(&self.key, &message), begins }
+    }
+
+    /// Signs an epoch anew, whatever it says.
+    pub fn sign_epoch(&self, leaf: &mut EpochLeaf) {
+        leaf.signature = signed(&self.key, &epoch_message(&self.origin, leaf));
     }
 
     /// Signs what waits, if anything does.

@@ -714,7 +714,9 @@ class Export:
         for index, leaf in self.of_type("key"):
             is_log = leaf["role"] == "log"
             own = (leaf["role"], leaf["origin"] if is_log else None)
-            if leaf["previous"] != newest.get(own):
+            # Another representative may be connected, and an issuer's key may be lost.
+            begins = not is_log and leaf["previous"] is None
+            if leaf["previous"] != newest.get(own) and not begins:
                 if leaf["previous"] is None:
                     raise Violated(f"leaf {index}: a key without its predecessor, as if it were the first", index)
                 raise Violated(f"leaf {index}: the previous key isn't the one before it", index)
@@ -898,9 +900,10 @@ class Displayed:
     def __init__(self, text):
         try:
             value = parse_json(text)
-            self.leaf, self.signatures = value["petition_leaf"], value["signatures"]
+            self.leaf = value["petition_leaf"] if "petition_leaf" in value else value["leaf_hash"]
+            self.signatures = value["signatures"]
         except (ValueError, KeyError, TypeError):
-            raise Unreadable("not a petition's file: it has no petition_leaf and signatures") from None
+            raise Unreadable("not a petition's file: it has no leaf_hash and signatures") from None
 
 
 # Reports --------------------------------------------------------------------------------------------------
@@ -976,6 +979,8 @@ def verify_export(data, policy=None, since=None, proof=None, petition=None):
         report.run("petitions' signatures", judged, book.statements)
         report.run("petitions", judged, book.rules)
         report.run("petitions' tallies", judged, book.tallies)
+        if book.announced_anew:
+            report.run("issuers' keys", book.new_speakers)
         report.not_proven += petitions.NOT_PROVEN
     if displayed is not None:
         report.run("displayed count", judged, book.displayed, displayed.leaf, displayed.signatures)
@@ -1045,6 +1050,10 @@ def judge(folder):
 def check_vectors(path):
     """Checks this program's parts against vectors that others published."""
     vectors = json.loads(path.read_text())
+    if isinstance(vectors, list):
+        petitions.check_vectors(vectors)
+        print("all vectors hold")
+        return 0
     merkle = vectors["merkle"]
     hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in merkle["leaves"]]
     roots = [bytes.fromhex(root) for root in merkle["roots"]]

@@ -61,6 +61,11 @@ impl Report {
         self.add(check, Outcome::NotChecked, words, None);
     }
 
+    /// As [`Report::not_checked`], about a leaf.
+    pub fn not_checked_at(&mut self, check: &'static str, leaf: u64, words: impl Into<String>) {
+        self.add(check, Outcome::NotChecked, words, Some(leaf));
+    }
+
     pub fn violated(&mut self, check: &'static str, leaf: Option<u64>, words: impl Into<String>) {
         if self.count(check) < MAX_OF_A_KIND {
             self.add(check, Outcome::Violated, words, leaf);

@@ -80,6 +80,15 @@ pub async fn list_in_use(db: &mut PgConnection, now: Time) -> Result<Vec<String>
     .await
 }
 
+/// Every epoch that has begun, as it stands in the log.
+pub async fn list_leaves(db: &mut PgConnection) -> Result<Vec<Json<EpochLeaf>>> {
+    sqlx::query_scalar!(
+        r#"select leaf as "leaf!: Json<EpochLeaf>" from petition_epoch where leaf is not null"#
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Names of all epochs.
 pub async fn list_names(db: &mut PgConnection) -> Result<Vec<String>> {
     sqlx::query_scalar!("select epoch from petition_epoch").fetch_all(db).await

@@ -75,3 +75,13 @@ pub async fn list_petitions(db: &mut PgConnection) -> Result<Vec<PetitionRow>> {
     .fetch_all(db)
     .await
 }
+
+/// Entries of the representative's packs that have no place in the log yet.
+pub async fn list_unplaced(db: &mut PgConnection) -> Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select p.ledger_entry from petition_pack p join ledger_entry l on l.id = p.ledger_entry
+         where p.issuer = 'representative' and l.position is null"
+    )
+    .fetch_all(db)
+    .await
+}

@@ -60,14 +60,13 @@ pub async fn find_by_token(
     Ok(found)
 }
 
-/// Whether this key was ever a connected server's: then the log announces it already.
-pub async fn is_known(db: &mut PgConnection, public_key: &[u8]) -> Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from representative_server where public_key = $1) as "known!""#,
-        public_key,
-    )
-    .fetch_one(db)
-    .await
+/// Whether the server that was connected last has this key: then it is the newest that the log announces. One that was
+/// connected earlier is announced anew, since the log has gone on to another key.
+pub async fn is_newest(db: &mut PgConnection, public_key: &[u8]) -> Result<bool> {
+    let newest = sqlx::query_scalar!(
+        "select public_key from representative_server order by ended_at desc nulls first, connected_at desc limit 1"
+    );
+    Ok(newest.fetch_optional(db).await?.is_some_and(|newest| newest == public_key))
 }
 
 pub struct NewServer<'a> {

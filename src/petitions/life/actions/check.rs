@@ -10,6 +10,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::ledger::Leaf;
 use crate::ledger::proof::petition::{CheckLeaf, Outcome};
 use crate::notices::signs;
+use crate::petitions::issuing;
 use crate::petitions::life::model::{REFUSAL_WORDS, State};
 use crate::petitions::life::store::writing::Opened;
 use crate::petitions::life::store::{self, PetitionRow, writing};
@@ -27,10 +28,13 @@ pub struct Refusal<'a> {
 /// What opening a petition now would fix: the signatures from which the employer must answer, and the close.
 pub async fn terms(db: &mut PgConnection, petition: &PetitionRow, now: Time) -> Result<(i32, Time)> {
     let epoch = petition.epoch.as_deref().ok_or(Error::NotFound)?;
+    // A version of the roll that came between would make this leaf one that breaks the rule.
+    issuing::hold_rolls(db).await?;
     let size = store::find_roll_size(db, epoch).await?.ok_or_else(|| {
         Error::conflict("No roll of this epoch is signed by both sides, so the threshold can’t be fixed.")
     })?;
-    let threshold = i32::try_from(threshold(i64::from(size))).map_err(anyhow::Error::new)?;
+    let size = u64::try_from(size).map_err(anyhow::Error::new)?;
+    let threshold = i32::try_from(threshold(size)).map_err(anyhow::Error::new)?;
     // At a full hour, when batches go into the log.
     let closes_at = now.plus_days(i64::from(petition.open_days)).plus_seconds(3_599).full_hour();
     Ok((threshold, closes_at))

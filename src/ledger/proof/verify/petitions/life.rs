@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::super::super::petition::{
     AnswerLeaf, CheckLeaf, CloseLeaf, Credential, FEW, Outcome, PetitionLeaf, SLOTS, START_SLOT,
-    petition_message,
+    petition_message, threshold,
 };
 use super::super::super::tree::Hash;
-use super::issuing::Epochs;
+use super::issuing::{Epoch, Epochs};
 use super::signatures::Keys;
+use super::time::is_utc;
 use super::work::{Test, Work};
 use super::{Place, Report, short};
 
@@ -133,7 +134,7 @@ impl Life {
         }
     }
 
-    pub fn check(&mut self, at: Place, leaf: &CheckLeaf, report: &mut Report) {
+    pub fn check(&mut self, at: Place, leaf: &CheckLeaf, epochs: &Epochs, report: &mut Report) {
         let mut wrong = |words: &str| report.violated(PETITIONS, Some(at.index), words);
         let petition = match self.newest(&leaf.petition) {
             Ok(number) => &mut self.all[number],
@@ -146,6 +147,14 @@ impl Life {
         }
         if (leaf.outcome == Outcome::Refused) != leaf.code.is_some() {
             wrong("a refusal names a rule, and nothing else does");
+        }
+        if !is_utc(&leaf.closes_at) {
+            wrong("its close isn't a time of RFC 3339 in UTC");
+        }
+        let roll = epochs.get(&petition.epoch).map_or(0, Epoch::size);
+        if leaf.outcome == Outcome::Opened && leaf.threshold != threshold(roll) {
+            let words = "its threshold isn't a tenth of the roll, and ten at least";
+            wrong(&format!("{words}: for {roll} people that is {}", threshold(roll)));
         }
         petition.outcome = petition.outcome.or(Some(leaf.outcome));
     }

@@ -8,6 +8,7 @@ mod life;
 mod shown;
 mod signatures;
 mod speakers;
+mod time;
 mod work;
 
 use super::super::leaf::Leaf;
@@ -76,7 +77,7 @@ impl Petitions {
                 epochs.issue(place, leaf, (&origin, speakers.representative()), work, report)
             }
             Leaf::Petition(leaf) => life.petition(place, leaf, (&origin, epochs), work, report),
-            Leaf::Check(leaf) => life.check(place, leaf, report),
+            Leaf::Check(leaf) => life.check(place, leaf, epochs, report),
             Leaf::Sign(leaf) => life.sign(place, leaf, (&origin, epochs), work, report),
             Leaf::Withdraw(leaf) => life.withdraw(place, leaf, &origin, work, report),
             Leaf::Answer(leaf) => life.answer(place, leaf, report),

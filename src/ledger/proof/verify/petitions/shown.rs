@@ -16,6 +16,7 @@ const SHOWN: &str = "displayed count";
 #[derive(Debug, Clone, Deserialize)]
 pub struct Shown {
     /// Leaf hash of the version.
+    #[serde(alias = "leaf_hash")]
     petition_leaf: Hash,
     /// `None` where fewer than [`FEW`] signed.
     signatures: Option<u64>,
@@ -26,7 +27,7 @@ impl FromStr for Shown {
 
     fn from_str(text: &str) -> Result<Self, Fault> {
         serde_json::from_str(text)
-            .map_err(|_| Fault::new("this is not a petition's file (petition_leaf and signatures)"))
+            .map_err(|_| Fault::new("this is not a petition's file (leaf_hash and signatures)"))
     }
 }
 

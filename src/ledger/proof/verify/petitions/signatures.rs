@@ -1,4 +1,7 @@
 //! Signatures and withdrawals: each by a key with tokens of both issuers for the petition's slot, the last one counts.
+//!
+//! A key may stand under several petitions. Only its holder could bring that about, by deriving one key for two slots,
+//! and it gains them nothing: each petition counts it once. As a rule it would let anybody spoil the log for ever.
 
 use std::collections::HashMap;
 
@@ -11,9 +14,8 @@ use super::{Place, Report};
 
 const SIGNATURES: &str = "signatures";
 
-/// What a key did last.
+/// What a key did last on a petition.
 struct Last {
-    petition: usize,
     /// Numbers grow within a version.
     version: u64,
     number: u64,
@@ -23,7 +25,7 @@ struct Last {
 
 #[derive(Default)]
 pub struct Keys {
-    last: HashMap<Hash, Last>,
+    last: HashMap<(usize, Hash), Last>,
     signed: u64,
     withdrawn: u64,
 }
@@ -39,11 +41,8 @@ impl Keys {
         signs: bool,
     ) -> Result<(), &'static str> {
         let version = petition.version;
-        let begun = Last { petition: number, version, number: 0, stands: false, has_signed: false };
-        let last = self.last.entry(key).or_insert(begun);
-        if last.petition != number {
-            return Err("its key stands under another petition already");
-        }
+        let begun = Last { version, number: 0, stands: false, has_signed: false };
+        let last = self.last.entry((number, key)).or_insert(begun);
         if last.version != version {
             (last.version, last.number, last.stands) = (version, 0, false);
         }

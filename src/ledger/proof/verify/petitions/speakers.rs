@@ -18,12 +18,15 @@ pub struct Speakers {
 impl Speakers {
     pub fn add(&mut self, index: u64, leaf: &KeyLeaf, names: &[String], report: &mut Report) {
         let before = self.of(&leaf.role);
-        if leaf.previous != before {
-            let words = format!("this key of the {} doesn't name the key before it", leaf.role);
+        // One without a previous key begins anew, which is lawful.
+        let continues = leaf.previous.is_none() || leaf.previous == before;
+        if !continues {
+            let words = format!("this key of the {} names another key as the one before it", leaf.role);
             report.violated(SPEAKERS, Some(index), words);
         }
         if !leaf.is_signed() {
-            let words = format!("this key of the {} wasn't signed by the one before it", leaf.role);
+            let words =
+                format!("this key of the {} isn't signed by the one it names, or by itself", leaf.role);
             report.violated(SPEAKERS, Some(index), words);
         }
         let known = names.contains(&leaf.origin);
@@ -33,7 +36,10 @@ impl Speakers {
         }
         self.origin = Some(leaf.origin.clone());
         // Whoever isn't in the chain doesn't speak from here on.
-        if leaf.previous == before && leaf.is_signed() {
+        if continues && leaf.is_signed() {
+            if leaf.previous.is_none() && before.is_some() {
+                report.not_checked_at(SPEAKERS, index, unappointed(index, &leaf.role));
+            }
             self.newest.retain(|(role, _)| *role != leaf.role);
             self.newest.push((leaf.role.clone(), leaf.public_key));
             self.count += 1;
@@ -55,6 +61,18 @@ impl Speakers {
     }
 
     pub fn judge(&self, report: &mut Report) {
-        report.unless_violated(SPEAKERS, format!("{}, each signed by the one before it", self.count));
+        report.unless_violated(
+            SPEAKERS,
+            format!("{}, each signed by the one before it or announced anew", self.count),
+        );
     }
+}
+
+/// Another representative was connected, or a key was lost. Whether that was right, people must say.
+fn unappointed(index: u64, role: &str) -> String {
+    let (whose, side) = match role {
+        "representative" => ("another representative's key", "the workers' side"),
+        _ => ("another key of the operator", "the one before it"),
+    };
+    format!("{whose} was announced here (leaf {index}); that {side} agreed isn't shown by the log")
 }
