@@ -31,6 +31,11 @@ pub fn batch_size(waiting: i64, closing: bool) -> i64 {
     }
 }
 
+/// Which full hour it is; in the example which minute, so that people see batches come.
+pub fn turn(at: Time, demo: bool) -> i64 {
+    at.jiff().as_second().div_euclid(if demo { 60 } else { 3600 })
+}
+
 /// Why a petition may be refused: code, and the rule in words.
 pub const REFUSALS: &[(&str, &str)] = &[
     ("not_about_work", "It isn’t about work, or about anything this employer decides."),
