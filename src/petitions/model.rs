@@ -46,6 +46,15 @@ pub const REFUSALS: &[(&str, &str)] = &[
     ("unclear", "It isn’t clear what it asks for."),
 ];
 
+/// When a petition closes; while nobody knows it, the latest that the rules allow. Both issuers promise by it, so that
+/// no promise is broken by a petition that opens late.
+pub fn latest_close(closes_at: Option<Time>, seeking_until: Option<Time>, open_days: i32, now: Time) -> Time {
+    closes_at.unwrap_or_else(|| {
+        let until = seeking_until.unwrap_or_else(|| now.plus_days(SEEKING_DAYS));
+        until.plus_days(CHECKING_DAYS + i64::from(open_days))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
