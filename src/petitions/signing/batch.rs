@@ -56,6 +56,11 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
     Ok(())
 }
 
+/// No batch goes into the log until the caller's transaction ends.
+pub async fn hold_batches(db: &mut PgConnection) -> Result<()> {
+    Ok(store::lock_publisher(db).await?)
+}
+
 /// Takes the order of arrival out of what came in since the last time.
 pub async fn forget_order(state: &AppState) -> Result<()> {
     if !state.petitions.intake().take_arrived() {
