@@ -164,9 +164,8 @@ create table petition (
 create index petition_about on petition (about_kind, about_id) where about_id is not null;
 -- One petition started by a key; the second would tie the two.
 create unique index petition_author_key_once on petition (author_key) where author_key is not null;
--- Whoever starts with a name brings one petition at a time before their colleagues.
-create unique index petition_author_one_at_a_time on petition (author_id)
-    where author_id is not null and state in ('seeking', 'checking');
+-- One petition a person and epoch, whatever became of it, as without a name: each uses one of fifteen slots up.
+create unique index petition_author_once_an_epoch on petition (author_id, epoch) where author_id is not null;
 comment on table petition is 'Purpose: petitions and where they stand. Retention: kept; a draft until its author deletes it.';
 
 -- What was once set is not set again: nobody gets more time, and nobody a higher hurdle.

@@ -1,5 +1,6 @@
 //! Rules about petitions; no I/O. They are published at `/petitions/rules`.
 
+use crate::clock::Time;
 pub use crate::ledger::proof::petition::{FEW, threshold};
 
 /// Colleagues who must support a petition before it is checked; the author may be one of them.
@@ -28,6 +29,11 @@ pub fn batch_size(waiting: i64, closing: bool) -> i64 {
         false if waiting >= few + RESERVE => waiting - RESERVE,
         _ => 0,
     }
+}
+
+/// Which full hour it is; in the example which minute, so that people see batches come.
+pub fn turn(at: Time, demo: bool) -> i64 {
+    at.jiff().as_second().div_euclid(if demo { 60 } else { 3600 })
 }
 
 /// Why a petition may be refused: code, and the rule in words.

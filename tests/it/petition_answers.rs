@@ -80,7 +80,9 @@ async fn the_clock_stands_in_the_log_and_nobody_moves_it_unseen() {
     assert!(page.select("#broken-clock").is_empty());
     assert!(page.select("#clock")[0].contains("without everybody seeing that in the log"));
     assert!(page.select("#verify ~ p")[0].starts_with("Checked"), "{:?}", page.select("#verify ~ p"));
-    assert!(page.select("#verify ~ p")[0].contains("It hasn’t compared the counts, the names, or the updates."));
+    assert!(
+        page.select("#verify ~ p")[0].contains("It hasn’t compared the counts, the names, or the updates.")
+    );
     let shown = page.select("#clock");
     room.tamper("update petition set answer_due_at = answer_due_at + interval '1 year'").await;
     let page = room.worker.get(&path).await;
@@ -116,14 +118,23 @@ async fn an_answer_keeps_its_date_and_answers_what_was_signed() {
     room.publisher.post(&answer, &fields("0", ANSWER)).await.assert_status(303);
     let late = |page: &crate::support::Reply| page.select(".question__answer .chip--bad");
     let page = room.worker.get(&path).await;
-    assert_eq!((late(&page), page.select(".question__answer .banner--error").len()), (vec!["2 days late".into()], 0));
+    assert_eq!(
+        (late(&page), page.select(".question__answer .banner--error").len()),
+        (vec!["2 days late".into()], 0)
+    );
     room.tamper("update petition_answer set at = at - interval '9 days'").await;
     let page = room.worker.get(&path).await;
-    assert_eq!((late(&page), page.select(".question__answer .banner--error").len()), (vec!["2 days late".into()], 1));
+    assert_eq!(
+        (late(&page), page.select(".question__answer .banner--error").len()),
+        (vec!["2 days late".into()], 1)
+    );
     room.tamper("update petition_answer set at = at + interval '9 days'").await;
     assert!(room.worker.get(&path).await.select(".question__answer .banner--error").is_empty());
-    room.tamper("update petition_answer set at = at - interval '9 days', document = jsonb_set(document, '{at}',
-         to_jsonb(to_char((at - interval '9 days') at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')))").await;
+    room.tamper(
+        "update petition_answer set at = at - interval '9 days', document = jsonb_set(document, '{at}',
+         to_jsonb(to_char((at - interval '9 days') at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')))",
+    )
+    .await;
     assert_eq!(room.worker.get(&path).await.select(".question__answer .banner--error").len(), 1);
     room.tamper("update petition_version set document = jsonb_set(document, '{demand}', '\"Close the blinds, all of them.\"')").await;
     let page = room.publisher.get(&answer).await.assert_status(200);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use daylight::credentials::wire::ActionRequest;
+use daylight::credentials::wire::{ActionRequest, Signer};
+use daylight::ledger::proof::base64url;
 use daylight::ledger::proof::leaf::Leaf;
-use daylight::ledger::proof::petition::Disclosure;
+use daylight::ledger::proof::petition::{Disclosure, SignLeaf, signer_commitment, signer_message};
 use daylight::petitions::signing;
 use daylight::web::Role;
+use ed25519_dalek::Signer as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -137,7 +139,7 @@ async fn batches_are_never_small_and_their_order_tells_nothing() {
     let order: Vec<usize> = leaves
         .iter()
         .map(|(_, hash)| {
-            let text = daylight::ledger::proof::base64url(hash);
+            let text = base64url(hash);
             arrived.iter().position(|a| *a == text).expect("one that arrived")
         })
         .collect();
@@ -179,8 +181,7 @@ async fn withdrawing_lowers_the_count_and_only_the_key_can() {
     assert_eq!(app.count("petition_signer").await, 10);
     let is_published = |one: &Colleague| {
         let key = one.holder.seed.slot_key("2026-Q4", "all", 1).verifying_key().to_bytes();
-        let path =
-            format!("/api/v1/petitions/keys/{}/{}", open.leaf_hash, daylight::ledger::proof::base64url(&key));
+        let path = format!("/api/v1/petitions/keys/{}/{}", open.leaf_hash, base64url(&key));
         let visitor = app.visitor();
         async move { visitor.get(&path).await }
     };
@@ -323,7 +324,7 @@ async fn what_the_log_holds_reads_as_the_leaves_say() {
         .fetch_one(&app.state.db)
         .await
         .expect("one");
-    let path = format!("/api/v1/petitions/leaves/{}", daylight::ledger::proof::base64url(&hash));
+    let path = format!("/api/v1/petitions/leaves/{}", base64url(&hash));
     assert!(app.visitor().get(&path).await.body.starts_with("c2sp.org/tlog-proof@v1"));
 }
 
@@ -373,4 +374,84 @@ async fn withdrawals_that_anybody_made_up_single_nobody_out() {
     assert_eq!(send(&app, &withdraw(&others[9], &open, 3)).await.status, 202);
     assert_eq!(app.count("petition_waiting where kind = 'withdraw'").await, 1);
     assert_eq!(app.count("petition_waiting").await, 2);
+}
+
+#[tokio::test]
+async fn one_name_stands_beside_one_key_and_holds_up_nobody() {
+    let (app, epoch, open) = set_up(24).await;
+    let [first, second, ..] = &epoch.colleagues[..] else { panic!("two") };
+    // The first vouches for the second's key, too.
+    let vouched = |number: u64| {
+        let petition = (open.leaf_hash, open.slot);
+        let salt = second.holder.seed.signer_salt(&open.leaf_hash, number);
+        let own = second.holder.sign(&second.pack, petition, number, Disclosure::Everyone, first.worker_ref);
+        let ActionRequest::Sign { petition, mode, disclosure, credential, signature, .. } =
+            own.expect("signed")
+        else {
+            panic!("a signature")
+        };
+        let leaf = SignLeaf {
+            petition,
+            number,
+            mode,
+            disclosure,
+            signer: Some(signer_commitment(&salt, first.worker_ref)),
+            credential: credential.clone(),
+            signature: signature.clone(),
+        };
+        let proof = first
+            .holder
+            .seed
+            .identity_key()
+            .sign(signer_message(&app.state.config.log_origin, &leaf).as_bytes());
+        let signer = Signer {
+            index: first.pack.index,
+            salt: base64url(&salt),
+            signature: base64url(&proof.to_bytes()),
+        };
+        let request = ActionRequest::Sign {
+            petition,
+            number,
+            mode,
+            disclosure,
+            credential,
+            signature,
+            signer: Some(signer),
+        };
+        serde_json::to_value(request).expect("JSON")
+    };
+    assert_eq!(send(&app, &sign(first, &open, 1, Disclosure::Everyone)).await.status, 202);
+    assert_eq!(send(&app, &vouched(1)).await.status, 409, "while the first waits");
+    for one in &epoch.colleagues[2..] {
+        send(&app, &sign(one, &open, 1, Disclosure::Nobody)).await;
+    }
+    next_hour(&app).await;
+    assert_eq!(send(&app, &vouched(1)).await.status, 409, "whether or not it is published");
+    // Were it there all the same, the name would stay where it was, and the batch would go out.
+    sqlx::query("drop index petition_waiting_signer_once").execute(&app.state.db).await.expect("dropped");
+    sqlx::query("delete from petition_signer").execute(&app.state.db).await.expect("deleted");
+    let forced = send(&app, &vouched(2)).await;
+    assert!([202, 409].contains(&forced.status), "{}", forced.body);
+    let mut tx = app.state.db.begin().await.expect("a transaction");
+    let closed = signing::close_out(&mut tx, &app.state, &open.leaf_hash).await.expect("closed");
+    tx.commit().await.expect("committed");
+    assert!(closed >= 23, "{closed}");
+}
+
+#[tokio::test]
+async fn nobody_reads_who_supported_what_never_opened() {
+    let (app, epoch, open) = set_up(6).await;
+    for one in &epoch.colleagues {
+        send(&app, &sign(one, &open, 1, Disclosure::Everyone)).await;
+    }
+    assert_eq!(app.count("petition_waiting").await, 6);
+    for (state, left) in [("open", 6), ("given_up", 0)] {
+        sqlx::query("update petition set state = $1")
+            .bind(state)
+            .execute(&app.state.db)
+            .await
+            .expect("a state");
+        signing::forget_waiting(&app.state).await.expect("forgotten");
+        assert_eq!(app.count("petition_waiting").await, left, "{state}");
+    }
 }

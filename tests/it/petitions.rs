@@ -72,7 +72,8 @@ async fn nobody_can_start_before_an_epoch_or_beyond_its_slots() {
 
     let room = Room::new().await;
     for slot in 1..16 {
-        crate::support::petition::open(&room.app, room.worker.id(), slot, "Another petition").await;
+        let author = room.app.person(&format!("author{slot}@example.com"), &[Role::Worker]).await;
+        crate::support::petition::open(&room.app, author, slot, "Another petition").await;
     }
     let path = format!("{}/edit", room.draft().await);
     let full = room.author.post(&path, &submit).await.assert_status(409);
@@ -87,11 +88,11 @@ async fn five_supporters_bring_it_to_the_check_and_nobody_learns_when_the_fifth_
     assert!(page.select(".banner--info")[0].starts_with("Fewer than five so far."));
     assert_eq!(page.select("h1"), [TITLE]);
     assert!(page.select(".chip--good").contains(&"Checked".to_owned()), "the text is the one in the log");
-    // A second one at the same time.
+    // Each may bring one before the others in an epoch, whatever becomes of it.
     let second = room.draft().await;
     let submit = form(&[("action", "submit"), ("submit_confirm", "yes")]);
     let refused = room.author.post(&format!("{second}/edit"), &submit).await.assert_status(409);
-    assert!(refused.select(".error-summary")[0].contains("Another petition of yours"));
+    assert!(refused.select(".error-summary")[0].contains("each may bring one"));
     room.support(&path, 4).await;
     room.hours(1).await;
     let four = room.worker.get(&path).await.select(".banner--info");
@@ -174,6 +175,7 @@ async fn an_author_gives_up_until_it_opens() {
     assert!(page.select(".chip").contains(&"Given up".to_owned()));
     assert!(page.attributes("a", "href").iter().all(|h| !h.ends_with("/sign")));
     room.worker.get(&format!("{path}/petition.json")).await.assert_status(409);
+    let room = Room::new().await;
     let open = room.open().await;
     let late = room.author.post(&format!("{open}/give-up"), &[("give_up_confirm", "yes")]).await;
     late.assert_status(409);

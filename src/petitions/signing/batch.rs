@@ -8,48 +8,31 @@ use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::ledger;
 use crate::ledger::proof::tree::Hash;
-use crate::petitions::model::{FEW, RESERVE, batch_size};
+use crate::petitions::model::{FEW, RESERVE, batch_size, turn};
 
 /// Leaves that one transaction enters at most.
 const PART: i64 = 10_000;
 
-/// The last full hour before `now`, in seconds since 1970; in the example every minute, so that people see it.
-fn turn(state: &AppState, now: Time) -> i64 {
-    let every = if state.config.demo { 60 } else { 3600 };
-    now.jiff().as_second().div_euclid(every)
-}
-
-/// Publishes at a full hour what waits, once for each hour.
+/// Publishes what waits when a full hour has passed since the last time, or since this server began: at no other
+/// moment, or a restart would make one.
 pub async fn publish_due(state: &AppState) -> Result<()> {
     let now = state.clock.now();
-    let turn = turn(state, now);
-    if state.petitions.is_published(turn) {
-        return Ok(());
+    match state.petitions.begin_turn(turn(now, state.config.demo)) {
+        true => publish(state, now).await,
+        false => Ok(()),
     }
-    publish(state, now).await?;
-    state.petitions.set_published(turn);
-    Ok(())
 }
 
 async fn publish(state: &AppState, now: Time) -> Result<()> {
     let mut db = state.db.acquire().await?;
     let due = store::list_due(&mut db, FEW as i64 + RESERVE, now).await?;
     drop(db);
-    let day = now.day(&state.config.time_zone);
     for (petition, waiting) in due {
-        let mut left = batch_size(waiting, false);
-        while left > 0 {
-            // Also the last part of many must not be small.
-            let part = if left < 2 * PART { left } else { PART };
-            let mut tx = state.db.begin().await?;
-            store::lock_publisher(&mut tx).await?;
-            // Another instance may have been here.
-            let part = part.min(batch_size(store::count_waiting(&mut tx, &petition).await?, false));
-            if part > 0 {
-                enter(&mut tx, &petition, part, day).await?;
-            }
-            tx.commit().await?;
-            left = if part > 0 { left - part } else { 0 };
+        // What holds one petition up holds up no other.
+        if let Err(error) = publish_one(state, &petition, waiting, now).await {
+            let petition =
+                Hash::try_from(petition.as_slice()).map(|hash| hash.to_string()).unwrap_or_default();
+            tracing::error!(%petition, ?error, "a petition's signatures could not be published; tried again soon");
         }
     }
     state.ledger.settle_or_wait().await;
@@ -59,6 +42,25 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
 /// No batch goes into the log until the caller's transaction ends.
 pub async fn hold_batches(db: &mut PgConnection) -> Result<()> {
     Ok(store::lock_publisher(db).await?)
+}
+
+async fn publish_one(state: &AppState, petition: &[u8], waiting: i64, now: Time) -> Result<()> {
+    let day = now.day(&state.config.time_zone);
+    let mut left = batch_size(waiting, false);
+    while left > 0 {
+        // Also the last part of many must not be small.
+        let part = if left < 2 * PART { left } else { PART };
+        let mut tx = state.db.begin().await?;
+        store::lock_publisher(&mut tx).await?;
+        // Another instance may have been here.
+        let part = part.min(batch_size(store::count_waiting(&mut tx, petition).await?, false));
+        if part > 0 {
+            enter(&mut tx, petition, part, day).await?;
+        }
+        tx.commit().await?;
+        left = if part > 0 { left - part } else { 0 };
+    }
+    Ok(())
 }
 
 /// Takes the order of arrival out of what came in since the last time.
@@ -71,6 +73,12 @@ pub async fn forget_order(state: &AppState) -> Result<()> {
     store::rewrite_waiting(&mut tx).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Forgets what waits for versions that never opened, or were written anew: nobody is to read who supported them.
+pub async fn forget_waiting(state: &AppState) -> Result<()> {
+    let mut db = state.db.acquire().await?;
+    Ok(store::delete_left_over(&mut db).await?)
 }
 
 /// Publishes everything that waits for a version that takes no more, in the caller's transaction; fewer than five

@@ -16,7 +16,7 @@ use super::store;
 use crate::clock::{Clock, Time};
 use crate::credentials::action::Action;
 use crate::credentials::wire::ActionRequest;
-use crate::error::{Error, Result};
+use crate::error::{Error, OnConstraint, Result};
 use crate::ledger::proof::from_base64url;
 use crate::ledger::proof::tree::Hash;
 use crate::petitions::model::{CHECKING_DAYS, SEEKING_DAYS};
@@ -62,6 +62,9 @@ impl Job {
     }
 }
 
+/// One name, one key: somebody who vouches for a second key signs twice.
+pub const NAME_TAKEN: &str = "A signature with this name is known already, by another key.";
+
 /// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,6 +74,8 @@ pub enum Outcome {
     Later { number: u64 },
     /// A withdrawal of a key that neither waits nor stands in the log.
     Unknown,
+    /// The name that it carries stands beside another key already.
+    NameTaken,
     /// Its version takes none.
     Closed,
 }
@@ -159,7 +164,9 @@ impl Writer {
         let mut tx = self.db.begin().await?;
         for part in [signatures, withdrawals] {
             if !part.is_empty() {
-                store::upsert_waiting(&mut tx, &newest(part), now).await?;
+                store::upsert_waiting(&mut tx, &newest(part), now)
+                    .await
+                    .on_constraint("petition_waiting_signer_once", || Error::conflict(NAME_TAKEN))?;
             }
         }
         let rows = store::list_standing(&mut tx, &newest(jobs.iter().collect()), now).await?;
@@ -199,6 +206,8 @@ fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     }
     match row.waiting_number.max(row.published_number) {
         Some(number) => Outcome::Later { number: number.unsigned_abs() },
+        // The name that it carries stands beside another key.
+        None if job.signer.is_some() => Outcome::NameTaken,
         None => Outcome::Unknown,
     }
 }

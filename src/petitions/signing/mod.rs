@@ -11,7 +11,7 @@ mod slots;
 mod store;
 mod submit;
 
-pub use batch::{close_out, forget_order, hold_batches, publish_due};
+pub use batch::{close_out, forget_order, forget_waiting, hold_batches, publish_due};
 pub use intake::Intake;
 pub use slots::Slots;
 
@@ -30,6 +30,9 @@ pub(super) fn silent_routes() -> Routes {
 }
 
 pub(super) async fn keep_house(state: &AppState) {
+    if let Err(error) = forget_waiting(state).await {
+        tracing::warn!(%error, "signatures that are for nothing any more could not be forgotten; tried again soon");
+    }
     if let Err(error) = forget_order(state).await {
         tracing::warn!(%error, "the order of signatures could not be forgotten; tried again soon");
     }

@@ -399,3 +399,15 @@ pub async fn delete_waiting(db: &mut PgConnection, petition: &[u8]) -> sqlx::Res
     sqlx::query!("delete from petition_waiting where petition_leaf = $1", petition).execute(db).await?;
     Ok(())
 }
+
+/// What waits for versions that take nothing any more.
+pub async fn delete_left_over(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from petition_waiting w using petition_version v, petition p
+         where v.leaf_hash = w.petition_leaf and p.id = v.petition_id
+             and (p.version <> v.version or p.state not in ('seeking', 'checking', 'open'))"
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::intake::{Job, Outcome};
+use super::intake::{Job, NAME_TAKEN, Outcome};
 use super::slots::Signable;
 use super::store;
 use crate::app::AppState;
@@ -47,6 +47,7 @@ pub async fn submit(state: &AppState, request: &ActionRequest) -> Result<Answer>
         Outcome::Later { number } => Ok(Answer::Later(number)),
         // Not for third parties to find out: the key itself has signed the question.
         Outcome::Unknown => Err(Error::conflict("Nothing of this key is known here.")),
+        Outcome::NameTaken => Err(Error::conflict(NAME_TAKEN)),
         Outcome::Closed => {
             Err(Error::conflict("This version of the petition takes no signatures, or none any more."))
         }

@@ -121,7 +121,9 @@ pub async fn refuse(state: &AppState, viewer: &Viewer, id: Uuid, refusal: Refusa
         petition: hash(&newest(&mut tx, id).await?.leaf_hash)?,
         outcome: Outcome::Refused,
         code: Some(refusal.code.into()),
-        content: Some(document_hash(&refusal_document(refusal.code, refusal.words)).map_err(anyhow::Error::new)?),
+        content: Some(
+            document_hash(&refusal_document(refusal.code, refusal.words)).map_err(anyhow::Error::new)?,
+        ),
         threshold: u64::try_from(threshold).map_err(anyhow::Error::new)?,
         // From now on nobody can sign it.
         closes_at: now.to_string(),

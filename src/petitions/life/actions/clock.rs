@@ -36,12 +36,19 @@ pub async fn advance(state: &AppState) -> Result<()> {
         }
     }
     for id in reached {
-        let mut tx = state.db.begin().await?;
-        let petition = lock(&mut tx, id).await?;
-        note_reached(&mut tx, &petition, now).await?;
-        tx.commit().await?;
+        if let Err(error) = start_clock(state, id).await {
+            tracing::warn!(petition = %id, %error, "the employer's clock could not be started; tried again soon");
+        }
     }
     state.ledger.settle_or_wait().await;
+    Ok(())
+}
+
+async fn start_clock(state: &AppState, id: Uuid) -> Result<()> {
+    let mut tx = state.db.begin().await?;
+    let petition = lock(&mut tx, id).await?;
+    note_reached(&mut tx, &petition, state.clock.now()).await?;
+    tx.commit().await?;
     Ok(())
 }
 

@@ -11,8 +11,7 @@ use crate::petitions::life::model::{Document, State};
 use crate::petitions::life::store::{self, PetitionRow, writing};
 use crate::web::Viewer;
 
-const ONE_AT_A_TIME: &str =
-    "Another petition of yours seeks support or is being checked. Bring it there first, or give it up.";
+const ONCE_AN_EPOCH: &str = "You have brought a petition before your colleagues this quarter; each may bring one. Ask somebody to start this one.";
 
 /// A draft goes before everybody and seeks support; it gets its credentials' slot and its leaf.
 pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, text: &Document) -> Result<()> {
@@ -30,7 +29,7 @@ pub async fn submit(state: &AppState, viewer: &Viewer, id: Uuid, text: &Document
     let until = seeking_until(now, &state.config.time_zone);
     writing::begin_seeking(&mut tx, id, &epoch, slot, until, now.full_hour())
         .await
-        .on_constraint("petition_author_one_at_a_time", || Error::conflict(ONE_AT_A_TIME))?;
+        .on_constraint("petition_author_once_an_epoch", || Error::conflict(ONCE_AN_EPOCH))?;
     let text =
         Text { petition: id, version: 1, previous: None, document: text, epoch: &epoch, slot, author: None };
     enter(&mut tx, text, now).await?;

@@ -252,12 +252,7 @@ pub async fn refuse(
     Ok(())
 }
 
-pub async fn set_reached(
-    db: &mut PgConnection,
-    id: Uuid,
-    (at, due): (Time, Time),
-    entry: i64,
-) -> Result<()> {
+pub async fn set_reached(db: &mut PgConnection, id: Uuid, (at, due): (Time, Time), entry: i64) -> Result<()> {
     sqlx::query!(
         "update petition set reached_at = $2, answer_due_at = $3, reached_entry = $4 where id = $1",
         id,

@@ -1,7 +1,8 @@
 //! The employer's clock: it starts once, at the threshold, and whoever reads the log sees until when it runs.
 
 use super::super::super::petition::ReachedLeaf;
-use super::life::{Life, PETITIONS, is_utc};
+use super::life::{Life, PETITIONS};
+use super::time::is_utc;
 use super::{Place, Report};
 
 const CLOCKS: &str = "employer's clock";
@@ -58,7 +59,8 @@ impl Clock {
     /// the close tells for sure that the clock was held back.
     pub fn judge(&self, name: &str, report: &mut Report) {
         if let Some(close) = self.missed {
-            let words = "the petition was closed with its threshold reached, and the employer's clock never started";
+            let words =
+                "the petition was closed with its threshold reached, and the employer's clock never started";
             report.violated(PETITIONS, Some(close), words);
         } else if self.was_reached && !self.is_running {
             let words = format!(

@@ -3,12 +3,13 @@
 //!
 //! Of a signature only its key, its number and its place are kept, so that a million of them fit into memory.
 
-mod issuing;
 mod clock;
+mod issuing;
 mod life;
 mod shown;
 mod signatures;
 mod speakers;
+mod time;
 mod work;
 
 use super::super::leaf::Leaf;
