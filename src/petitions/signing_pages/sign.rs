@@ -39,12 +39,16 @@ struct SignPage {
 
 impl SignPage {
     fn takes_signatures(&self) -> bool {
-        matches!(self.it.state.as_str(), "seeking" | "open")
-            && self.it.until.is_none_or(|u| self.page.now < u)
+        self.is_early() || self.it.state == "open" && self.it.until.is_none_or(|u| self.page.now < u)
     }
 
     fn is_seeking(&self) -> bool {
         self.it.state == "seeking"
+    }
+
+    /// Before it opens; supporting goes on while it is checked.
+    fn is_early(&self) -> bool {
+        self.is_seeking() || self.it.state == "checking"
     }
 
     /// Its words stay readable unless it was refused or taken back.
@@ -55,9 +59,6 @@ impl SignPage {
     /// Why nobody can sign it now.
     fn obstacle(&self) -> &'static str {
         match self.it.state.as_str() {
-            "checking" => {
-                "A representative checks it against the published rules. Nobody can sign until it opens."
-            }
             "refused" => "It was refused, so it takes no signatures.",
             "lapsed" => "It didn’t find enough supporters in time, so it takes no signatures.",
             "given_up" => "Its author has given it up, so it takes no signatures.",
