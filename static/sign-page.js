@@ -7,9 +7,24 @@
   if (!root) return;
   const wallet = DaylightWallet;
   const { worker, zone } = root.dataset;
-  const target = { petition: root.dataset.petition, slot: Number(root.dataset.slot), epoch: root.dataset.epoch };
+  const { petition, epoch, leaf, index } = root.dataset;
+  const target = { petition, slot: Number(root.dataset.slot), epoch, leaf, index, document: JSON.parse(root.dataset.document) };
   const form = $("sign");
   const WHO = { everyone: "everyone here sees it", representatives: "only representatives see it" };
+
+  // A promise doesn't say this by itself; it goes with each receipt.
+  const CONDITIONS = "It is published at the latest when the petition closes, provided that five or more sign it, and that "
+    + "it isn’t refused, given up, edited or left without enough support before it opens.";
+
+  /** What is read here is what is hashed before signing: the words come from the document itself. */
+  const drawText = () => {
+    const { title, demand, background } = target.document;
+    $("petition-title").textContent = title;
+    for (const [id, text] of [["petition-demand", demand], ["petition-background", background]]) {
+      const lines = (text ?? "").split("\n").filter((line) => line.trim());
+      $(id)?.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { dir: "auto", textContent: line })));
+    }
+  };
 
   const show = (id, visible) => { $(id).hidden = !visible; };
   const say = (words) => {
@@ -57,9 +72,10 @@
       : tied && it.disclosure === "nobody" ? "You signed again without your name. But it was signed with your name before, by the same key: whoever saw that knows that it is you."
         : `You signed ${inWords(it.disclosure)}.`;
     const via = it.via === "operator" ? " The representative’s server didn’t answer, so it was handed to this server directly; it counts just the same." : "";
+    const fresh = signed && it.inLog === false ? " The petition’s own text isn’t in the public log yet, so this browser could compare it with its hash only." : "";
     const by = moment(it.promise.include_by), late = Date.parse(it.promise.include_by) < Date.now();
     $("signed-next").textContent = late ? `It was promised to stand in the public log by ${by}.`
-      : `It waits for the next batch. It stands in the public log by ${by} at the latest.${via}`;
+      : `It waits for the next batch. It stands in the public log by ${by} at the latest, under the conditions named with the receipt.${via}${fresh}`;
     for (const part of ["withdraw", "receipt-part"]) show(part, signed);
     $("change").textContent = signed ? "Change how" : "Sign again";
     show("signed", true);
@@ -136,15 +152,20 @@
   });
   $("receipt").addEventListener("click", async () => {
     const { origin } = await wallet.find(worker), { promise } = wallet.standing(await wallet.action(worker, target.petition));
-    const file = new Blob([JSON.stringify({ origin, petition: target.petition, promise }, null, 2)], { type: "application/json" });
+    const file = new Blob([JSON.stringify({ origin, petition: target.petition, promise, conditions: CONDITIONS }, null, 2)], { type: "application/json" });
     const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "receipt.json" });
     link.click();
     URL.revokeObjectURL(link.href);
   });
 
   /** Why the pack isn't there, in words. */
-  const why = (state) => {
-    if (state?.code === "ready") return `It holds those of ${state.epoch}; this petition belongs to ${target.epoch}, and who wasn’t on the roll then can’t sign it.`;
+  const why = ({ state, absent }) => {
+    const { problems = {}, former = [] } = state ?? {};
+    if (problems[target.epoch]) return `Those of ${target.epoch}, to which this petition belongs, couldn’t be fetched. ${problems[target.epoch]}`;
+    if (former.includes(target.epoch) && absent?.includes(target.epoch)) {
+      return `This petition belongs to ${target.epoch}, and this wallet’s key isn’t on the roll of that time. Who joined or made the wallet later can’t sign it; the credentials of ${state.epoch} are for petitions that begin from now on. If you had another wallet then, recover that one with its code.`;
+    }
+    if (state?.code === "ready") return `It holds those of ${state.epoch}; this petition belongs to ${target.epoch}, whose credentials aren’t given out any more.`;
     if (state?.code === "problem") return state.words;
     if (state?.code === "not-on-roll") return "They come once your representatives have signed a roll with your key on it. This page doesn’t have to stay open.";
     return "They come once you have typed the code that your representatives give you.";
@@ -158,15 +179,16 @@
       return;
     }
     show("no-script", false);
+    drawText();
     let mine = worker && await wallet.find(worker);
     if (!mine) return show("no-wallet", true);
     if (!mine.packs[target.epoch]) {
       say("Looking for your credentials …");
-      mine = await wallet.refresh(worker);
+      mine = await wallet.refresh(worker, target.epoch);
       say(null);
     }
     if (mine.packs[target.epoch]) return draw();
-    $("no-pack-why").textContent = why(mine.state);
+    $("no-pack-why").textContent = why(mine);
     show("no-pack", true);
   };
   begin().catch((fault) => trouble(wallet.words(fault)));

@@ -270,24 +270,41 @@ globalThis.WalletKeys = (() => {
     }
     return false;
   };
-  /** That this epoch stands in the log which holds these keys; answers nothing, or throws why it doesn't hold. */
-  const epochInLog = async ({ epoch, leaf_hash: claimed, proof }, origin, keys) => {
+  /** That a leaf with these bytes stands in the log which holds these keys; answers nothing, or throws why it doesn't
+      hold. `what`: "the issuers’ keys", as a sentence has it. */
+  const inLog = async (proof, leaf, what, origin, keys) => {
     const end = (proof ?? "").indexOf("\n\n");
     const [format, extra, place, ...path] = (proof ?? "").slice(0, Math.max(end, 0)).split("\n");
     must(format === "c2sp.org/tlog-proof@v1" && extra?.startsWith("extra ") && place?.startsWith("index "),
-      "The proof that the issuers’ keys stand in the public log can’t be read.");
-    const leaf = encode(canonical({ t: "epoch", v: 1, ...epoch }));
-    must(same(fromBase64(extra.slice(6)), leaf), "The log holds other keys of the issuers than this server shows.");
-    const hash = await sha256(join([0], leaf));
-    must(toBase64Url(hash) === claimed, "The issuers’ keys don’t have the hash that this server says.");
+      `The proof of ${what} in the public log can’t be read.`);
+    must(same(fromBase64(extra.slice(6)), leaf), `The public log holds something else for ${what} than this server shows.`);
     const note = proof.slice(end + 2), split = note.indexOf("\n\n");
     const text = note.slice(0, split + 1), [name, size, root] = text.split("\n");
     must(split > 0 && name === origin, "The proof is of another log than the one that this wallet began with.");
+    const hash = await sha256(join([0], leaf));
     const reached = await rootOf(count(place.slice(6)), count(size), hash, path.map((line) => fromBase64(line)));
-    must(same(reached, fromBase64(root)), "The issuers’ keys don’t stand in the public log.");
+    must(same(reached, fromBase64(root)), `The proof doesn’t show ${what} in the public log.`);
     must(await signedByLog(note.slice(split + 2), text, origin, keys),
       "The public log is signed by another key than the one that this wallet began with. That should not happen: ask "
       + "your representative before you go on.");
+  };
+  const epochInLog = async ({ epoch, leaf_hash: claimed, proof }, origin, keys) => {
+    const leaf = encode(canonical({ t: "epoch", v: 1, ...epoch }));
+    await inLog(proof, leaf, "the issuers’ keys", origin, keys);
+    must(await leafHash({ t: "epoch", ...epoch }) === claimed, "The issuers’ keys don’t have the hash that this server says.");
+  };
+  const OTHER_TEXT = "The text on this page isn’t the one that was put into the public log: somebody has changed it "
+    + "afterwards. Nothing was signed. Don’t rely on it, and tell your representatives.";
+  /** That the leaf which is to be signed has this hash and slot, and holds the text that this page shows. `leaf`: its
+      bytes as text. Answers those bytes. */
+  const textOfLeaf = async ({ petition, slot, epoch, leaf, document }) => {
+    const bytes = encode(leaf);
+    let it = null;
+    try { it = JSON.parse(leaf); } catch { /* refused below */ }
+    const content = document && await hashText(encode(canonical(document)));
+    must(await hashText(join([0], bytes)) === petition && it?.t === "petition" && it.content === content
+      && it.slot === slot && it.epoch === epoch, OTHER_TEXT);
+    return bytes;
   };
   const epochSigned = async (epoch, origin, key) =>
     must(await isSigned(key, await epochMessage(origin, epoch), epoch.signature),
@@ -295,7 +312,7 @@ globalThis.WalletKeys = (() => {
 
   return Object.freeze({
     Refused, must, missing, canonical, hashText, encode, toCode, fromCode, identityKey, slotKey, blindingStream, enrolMessage,
-    tokenKey, ask, finish, sign, withdraw, author, authorAct, promiseHolds, fingerprint, isSigned, logKeys, epochInLog, epochSigned,
+    tokenKey, ask, finish, sign, withdraw, author, authorAct, promiseHolds, fingerprint, isSigned, logKeys, inLog, epochInLog, epochSigned, textOfLeaf,
     toBase64Url, fromBase64Url, SLOTS,
   });
 })();

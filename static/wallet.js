@@ -94,6 +94,7 @@ globalThis.DaylightWallet = (() => {
     }
   };
   const api = (path) => `/api/v1/${path}`;
+  const named = (epoch) => `epoch=${encodeURIComponent(epoch)}`;
   const ofRepresentative = (wallet, path) => `${wallet.representative.url.replace(/\/$/, "")}/${path}`;
 
   // Beginning ------------------------------------------------------------------------------------------------------
@@ -183,13 +184,14 @@ globalThis.DaylightWallet = (() => {
     const there = await call(ofRepresentative(wallet, "issuer"));
     if (there.public_key !== wallet.representative.key) throw new OtherKey(there);
     await WalletKeys.epochSigned(info.epoch, wallet.origin, wallet.representative.key);
-    const theirs = await call(ofRepresentative(wallet, "epoch"));
-    must(theirs.leaf_hash === info.leaf_hash, "This server and the representative’s show different keys. That should "
+    const theirs = await orMissing(call(ofRepresentative(wallet, `epoch?${named(info.epoch.epoch)}`)));
+    must(theirs?.leaf_hash === info.leaf_hash, "This server and the representative’s show different keys. That should "
       + "not happen, or one of them is a moment behind: if it stays, ask your representative.");
   };
   const placeOf = async (wallet, epoch) => {
     const { public: key } = await WalletKeys.identityKey(wallet.seed);
-    const places = await Promise.all([api(`petitions/places/${key}`), ofRepresentative(wallet, `places/${key}`)]
+    const path = `places/${key}?${named(epoch)}`;
+    const places = await Promise.all([api(`petitions/${path}`), ofRepresentative(wallet, path)]
       .map((url) => orMissing(call(url))));
     if (places.some((place) => place?.epoch !== epoch)) return null;
     must(places[0].index === places[1].index, "This server and the representative’s have you at different places.");
@@ -212,21 +214,46 @@ globalThis.DaylightWallet = (() => {
       throw fault;
     }
   };
-  /** What is so now: a code, and words where there is something to say. */
-  const look = async (wallet) => {
-    const info = await orMissing(call(api("petitions/epoch")));
-    if (!info) return { code: "no-epoch" };
-    const { ends_at, packs, packs_needed } = info, { epoch } = info.epoch;
-    const state = { epoch, ends_at, packs, packs_needed };
-    if (wallet.packs[epoch]) return { code: "ready", ...state };
-    if (!wallet.representative) return { code: "needs-code", ...state };
-    await follow(wallet);
+  /** Checks an epoch and fetches its pack; false where this key isn't on its roll. */
+  const bring = async (worker, info) => {
+    const wallet = await find(worker), { epoch } = info.epoch;
     await checkEpoch(wallet, info);
     const index = await placeOf(wallet, epoch);
-    if (index === null) return { code: "not-on-roll", ...state };
+    if (index === null) return false;
     const pack = await fetchPack(wallet, info, index);
-    await change(wallet.worker, { packs: { ...wallet.packs, [epoch]: pack } });
-    return { code: "ready", ...state };
+    await change(worker, { packs: { ...wallet.packs, [epoch]: pack } });
+    return true;
+  };
+  /** Packs of former epochs whose petitions still take signatures or withdrawals: a wallet that was brought back has
+      none. Answers why one couldn't come, by epoch; where this key isn't on a roll, it never will be. */
+  const bringFormer = async (wallet, epochs) => {
+    const problems = {}, absent = new Set(wallet.absent);
+    for (const epoch of epochs) {
+      try {
+        const info = await call(api(`petitions/epoch?${named(epoch)}`));
+        must(info.epoch.epoch === epoch, "This server answers with another quarter than was asked for.");
+        if (await bring(wallet.worker, info)) absent.delete(epoch);
+        else absent.add(epoch);
+      } catch (fault) {
+        problems[epoch] = words(fault);
+      }
+    }
+    await change(wallet.worker, { absent: [...absent] });
+    return problems;
+  };
+  /** What is so now: a code, and words where there is something to say. `wanted`: the epoch of a petition. */
+  const look = async (wallet, wanted) => {
+    const info = await orMissing(call(api("petitions/epoch")));
+    if (!info) return { code: "no-epoch" };
+    const { ends_at, packs, packs_needed, former = [] } = info, { epoch } = info.epoch;
+    const state = { epoch, ends_at, packs, packs_needed, former };
+    const missing = former.filter((name) => !wallet.packs[name] && (name === wanted || !wallet.absent?.includes(name)));
+    if (wallet.packs[epoch] && !missing.length) return { code: "ready", ...state };
+    if (!wallet.representative) return { code: "needs-code", ...state };
+    await follow(wallet);
+    if (missing.length) state.problems = await bringFormer(wallet, missing);
+    if (wallet.packs[epoch] || await bring(wallet.worker, info)) return { code: "ready", ...state };
+    return { code: "not-on-roll", ...state };
   };
   const words = (fault) => {
     if (fault instanceof Away) return "The network or one of the two servers is away. It is tried again by itself.";
@@ -235,12 +262,12 @@ globalThis.DaylightWallet = (() => {
   };
   // One tab at a time; the others find what it brought.
   const alone = (work) => navigator.locks ? navigator.locks.request("daylight-wallet", work) : work();
-  const refresh = (worker) => alone(async () => {
+  const refresh = (worker, wanted) => alone(async () => {
     const wallet = await find(worker);
     if (!wallet) return null;
     let state;
     try {
-      state = await look(wallet);
+      state = await look(wallet, wanted);
     } catch (fault) {
       state = { code: "problem", words: words(fault), ...fault.state };
     }
@@ -277,13 +304,22 @@ globalThis.DaylightWallet = (() => {
     must(fits, "What came back isn’t a promise for what was sent, so it may not count. Try again, and tell your "
       + "representative if this stays.");
   };
-  /** Signs (`disclosure`: who sees the name) or withdraws (null). `target`: petition (its leaf), slot, epoch.
-      `anyway`: this server may see it, too. */
+  /** That the text on the page is the one whose leaf is signed, and that the leaf stands in the log; false while it
+      has no place there yet. A server that shows one text and has another signed is found out here. */
+  const checkText = async (wallet, target) => {
+    const leaf = await WalletKeys.textOfLeaf(target);
+    const proof = target.index && await orMissing(call(`/log/entries/${encodeURIComponent(target.index)}/proof`, { text: true }));
+    if (proof) await WalletKeys.inLog(proof, leaf, "this petition’s text", wallet.origin, wallet.logKeys);
+    return Boolean(proof);
+  };
+  /** Signs (`disclosure`: who sees the name) or withdraws (null). `target`: petition (its leaf's hash), slot, epoch, leaf
+      (as text), its index in the log, and the document that the page shows. `anyway`: this server may see it, too. */
   const act = async (worker, target, disclosure, anyway = false) => {
     const wallet = await find(worker), pack = wallet?.packs[target.epoch], kind = disclosure ? "sign" : "withdraw";
     must(pack, "This wallet has no credentials for this petition.");
     const before = await action(worker, target.petition);
-    const named = (disclosure ?? before?.disclosure ?? "nobody") !== "nobody";
+    const inLog = kind === "sign" && await checkText(wallet, target);
+    const isNamed = (disclosure ?? before?.disclosure ?? "nobody") !== "nobody";
     const makeRequest = (number) => kind === "sign" ? WalletKeys.sign(wallet, pack, target, number, disclosure)
       : WalletKeys.withdraw(wallet, pack, target, number);
     // What was sent and never answered may have arrived: the same again is the same.
@@ -294,9 +330,9 @@ globalThis.DaylightWallet = (() => {
       const record = { worker, petition: target.petition, kind, disclosure, number, named: wasNamed({ disclosure, before }) };
       await write("actions", { ...record, pending: true, before: again ? before.before : before && standing(before) });
       try {
-        const [promise, via] = await deliver(wallet, made.request, named || anyway);
+        const [promise, via] = await deliver(wallet, made.request, isNamed || anyway);
         await checkPromise(wallet, made, promise);
-        const kept = { ...record, promise, via };
+        const kept = { ...record, promise, via, inLog };
         await write("actions", kept);
         return kept;
       } catch (fault) {

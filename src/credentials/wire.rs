@@ -42,7 +42,8 @@ pub fn fingerprint(key: &Hash) -> String {
     groups.join(" ")
 }
 
-/// An epoch as a wallet reads it: `GET /api/v1/petitions/epoch` and `GET /epoch`; the newest one.
+/// An epoch as a wallet reads it: `GET /api/v1/petitions/epoch` and `GET /epoch`; the newest one, or with
+/// `?epoch=NAME` a former one that is in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EpochInfo {
     /// As it stands in the log.
@@ -58,6 +59,9 @@ pub struct EpochInfo {
     pub packs: u64,
     /// Packs from which on one may sign without a name.
     pub packs_needed: u64,
+    /// At the dashboard's, with the newest: former epochs in use, whose packs are still given out; the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
 }
 
 /// Makes a worker's identity key known. At the dashboard with a session and without a code; at the

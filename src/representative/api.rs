@@ -2,12 +2,13 @@
 //! dashboard's origin only. Nothing here is written into a log with whom or what it was about.
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -122,29 +123,39 @@ impl Representative {
     }
 }
 
-async fn epoch(State(representative): Of) -> Result<Json<EpochInfo>> {
-    let info = representative.off(|w| {
-        let kept = w.kept();
-        let signed = kept.begun().ok_or(Error::NotFound)?;
+/// Which epoch is meant: the newest when none is named.
+#[derive(Deserialize)]
+struct EpochQuery {
+    epoch: Option<String>,
+}
+
+async fn epoch(State(representative): Of, Query(query): Query<EpochQuery>) -> Result<Json<EpochInfo>> {
+    let info = representative.off(move |w| {
+        let signed = w.epoch_in_use(query.epoch.as_deref())?;
         let prefix = [signed.leaf.epoch.as_bytes(), &[0]].concat();
         let packs = w.0.store.list::<serde_json::Value>(PACKS, &prefix)?.len() as u64;
         Ok(EpochInfo {
-            epoch: signed.leaf.clone(),
             leaf_hash: signed.leaf_hash.ok_or(Error::NotFound)?,
+            epoch: signed.leaf,
             proof: None,
             ends_at: signed.ends_at,
             packs,
             packs_needed: signed.packs_needed,
+            former: Vec::new(),
         })
     });
     Ok(Json(info.await?))
 }
 
-async fn place(State(representative): Of, Path(id_key): Path<String>) -> Result<Response> {
+async fn place(
+    State(representative): Of,
+    Path(id_key): Path<String>,
+    Query(query): Query<EpochQuery>,
+) -> Result<Response> {
     let id_key: Hash = serde_json::from_value(id_key.into()).map_err(|_| Error::NotFound)?;
+    let epoch = representative.off(move |w| w.epoch_in_use(query.epoch.as_deref())).await?.leaf.epoch;
     let kept = representative.kept();
-    let epoch = &kept.begun().ok_or(Error::NotFound)?.leaf.epoch;
-    let index = kept.rolls.get(epoch).and_then(|roll| roll.place_of(&id_key)).ok_or(Error::NotFound)?;
+    let index = kept.rolls.get(&epoch).and_then(|roll| roll.place_of(&id_key)).ok_or(Error::NotFound)?;
     Ok(Json(json!({"epoch": epoch, "index": index})).into_response())
 }
 

@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use super::codes;
 use super::dashboard::missing;
+use super::model::Signed;
 use super::server::{Representative, locked};
-use super::store::{PACKS, WORKERS};
+use super::store::{PACKS, PETITIONS, WORKERS};
 use crate::credentials::holder::is_asked_by;
-use crate::credentials::wire::{EnrolRequest, PackRequest, PackResponse, RollEntry};
+use crate::credentials::wire::{EnrolRequest, OpenPetition, PackRequest, PackResponse, RollEntry};
 use crate::error::{Error, Result};
 use crate::ledger::proof::petition::{SLOTS, enrol_message, is_signed};
 use crate::ledger::proof::token::MODULUS_LENGTH;
@@ -17,7 +18,8 @@ use crate::ledger::proof::{base64url, from_base64url};
 
 use axum::http::StatusCode;
 
-/// Wrong codes for one person in an hour, after which even the right one has to wait.
+/// Wrong codes for one person in an hour, after which further wrong ones are answered without a hint. The right one is
+/// always taken: whoever could lock it would keep colleagues from their credentials, and nobody guesses 80 random bits.
 const GUESSES: u32 = 10;
 
 /// What is kept of a worker besides their place on the roll.
@@ -117,25 +119,11 @@ impl Representative {
     pub(super) fn enrol(&self, request: &EnrolRequest) -> Result<()> {
         let dashboard = self.dashboard().ok_or(Error::NotFound)?;
         let EnrolRequest { worker_ref, id_key, signature, code } = request;
-        let hour = self.now().jiff().as_second() / 3600;
-        let wrong = |guesses: &(i64, u32)| if guesses.0 == hour { guesses.1 } else { 0 };
-        if locked(&self.0.guesses).get(worker_ref).map_or(0, wrong) >= GUESSES {
-            let words =
-                "Too many wrong codes were tried for this person. Wait an hour, or ask for a new code.";
-            return Err(Error::Rejected(StatusCode::TOO_MANY_REQUESTS, words.into()));
-        }
         let known: Option<Worker> = self.0.store.find(WORKERS, worker_ref.as_bytes())?;
         let kept = known.as_ref().and_then(|worker| worker.code).unwrap_or(Hash([0; 32]));
         let typed = Hash(codes::digest(code.as_deref().unwrap_or_default()));
         if !same(&typed, &kept) {
-            if known.is_some() {
-                let mut guesses = locked(&self.0.guesses);
-                guesses.retain(|_, guess| guess.0 == hour);
-                guesses.entry(*worker_ref).or_insert((hour, 0)).1 += 1;
-            }
-            return Err(forbidden(
-                "This isn’t the code that your representative gave you. Check it letter by letter.",
-            ));
+            return Err(self.wrong_code(*worker_ref, known.is_some()));
         }
         let message = enrol_message(&dashboard.origin, &self.0.options.name, *worker_ref, id_key);
         if !is_signed(id_key, &message, signature) {
@@ -161,12 +149,43 @@ impl Representative {
         })
     }
 
+    /// Counts a wrong code, and says what to tell whoever typed it.
+    fn wrong_code(&self, worker_ref: Uuid, is_known: bool) -> Error {
+        let hour = self.now().jiff().as_second() / 3600;
+        let mut guesses = locked(&self.0.guesses);
+        guesses.retain(|_, guess| guess.0 == hour);
+        let mut tried = 0;
+        if is_known {
+            let guess = guesses.entry(worker_ref).or_insert((hour, 0));
+            guess.1 = guess.1.saturating_add(1);
+            tried = guess.1;
+        }
+        if tried > GUESSES {
+            let words = "Too many wrong codes were tried for this person. The right one is still taken; ask your \
+                         representative for a new one if you have lost it.";
+            return Error::Rejected(StatusCode::TOO_MANY_REQUESTS, words.into());
+        }
+        forbidden("This isn’t the code that your representative gave you. Check it letter by letter.")
+    }
+
+    /// An epoch whose packs are given out: the newest where none is named; else one whose end lies ahead, or of which
+    /// petitions are kept here. Who brings a wallet back from paper must be able to withdraw what they signed with it.
+    pub(super) fn epoch_in_use(&self, name: Option<&str>) -> Result<Signed> {
+        let kept = self.kept();
+        let newest = kept.begun().ok_or(Error::NotFound)?;
+        let Some(name) = name.filter(|name| *name != newest.leaf.epoch) else { return Ok(newest.clone()) };
+        let named =
+            kept.epochs.get(name).filter(|signed| signed.leaf_hash.is_some()).ok_or(Error::NotFound)?;
+        let petitions = self.0.store.list::<OpenPetition>(PETITIONS, b"")?;
+        let is_in_use = self.now() < named.ends_at || petitions.iter().any(|(_, it)| it.epoch == name);
+        if is_in_use { Ok(named.clone()) } else { Err(Error::NotFound) }
+    }
+
     /// Gives a pack to whoever's key was made known here and stands on the signed roll.
     pub(super) fn give_pack(&self, request: &PackRequest) -> Result<PackResponse> {
         let dashboard = self.dashboard().ok_or(Error::NotFound)?;
         let kept = self.kept();
-        let begun = kept.begun().filter(|signed| signed.leaf.epoch == request.epoch);
-        let epoch = &begun.ok_or(Error::NotFound)?.leaf.epoch;
+        let epoch = &self.epoch_in_use(Some(&request.epoch))?.leaf.epoch;
         let nobody = || forbidden("This place on the roll isn’t yours, or its key isn’t known here yet.");
         let roll = kept.rolls.get(epoch).ok_or_else(|| missing("a roll"))?;
         let entry = roll.at(request.index).ok_or_else(nobody)?;

@@ -8,14 +8,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::check;
-use super::file::{Kept, Pinned, PinnedRepresentative, Wallet};
-use super::signing;
+use super::file::{Pinned, Wallet};
 use super::web::{Web, address};
+use super::{check, fetching, signing};
 use crate::clock::Random;
-use crate::credentials::holder::Pack;
 use crate::credentials::seed::Seed;
-use crate::credentials::wire::{EpochInfo, IssuerInfo, PackResponse, fingerprint};
+use crate::credentials::wire::{IssuerInfo, fingerprint};
 use crate::ledger::proof::petition::IssuerRole;
 use crate::ledger::proof::policy::Policy;
 
@@ -49,8 +47,11 @@ pub enum WalletCommand {
         /// A code from your representative, on paper
         #[arg(long)]
         code: Option<String>,
+        /// Your representatives replaced their server: the fingerprint of its new key, as they show it to you
+        #[arg(long, requires = "code", value_name = "FINGERPRINT")]
+        other_key: Option<String>,
     },
-    /// Check both servers' keys, and fetch this quarter's credentials
+    /// Check both servers' keys, and fetch this quarter's credentials, and former ones that are still in use
     Fetch,
     /// Sign a petition, whose file its page gives you
     Sign {
@@ -67,12 +68,20 @@ pub enum WalletCommand {
         /// Keep the receiver's promise in a file; somebody could ask to see it
         #[arg(long)]
         receipt: Option<PathBuf>,
+        /// Without a name: hand it to the dashboard where the representative's server doesn't take it. Whoever runs the
+        /// dashboard could see when it came, and from where
+        #[arg(long)]
+        anyway: bool,
     },
     /// Take your signature back
     Withdraw {
         petition: PathBuf,
         #[arg(long)]
         receipt: Option<PathBuf>,
+        /// Without a name: hand it to the dashboard where the representative's server doesn't take it. Whoever runs the
+        /// dashboard could see when it came, and from where
+        #[arg(long)]
+        anyway: bool,
     },
     /// Say what the wallet holds
     Status {
@@ -119,13 +128,16 @@ pub async fn run(options: WalletOptions, random: &Random) -> anyhow::Result<()> 
             println!("Your wallet is back at {}. Enrol it and fetch its credentials again.", file.display());
             Ok(())
         }
-        WalletCommand::Enrol { server, worker_ref, code } => enrol(file, server, worker_ref, code).await,
-        WalletCommand::Fetch => fetch(file).await,
-        WalletCommand::Sign { petition, confidential: _, name, department, receipt } => {
-            signing::sign(file, &petition, signing::disclosure(name, department), receipt.as_deref()).await
+        WalletCommand::Enrol { server, worker_ref, code, other_key } => {
+            enrol(file, (server, worker_ref), code, other_key.as_deref()).await
         }
-        WalletCommand::Withdraw { petition, receipt } => {
-            signing::withdraw(file, &petition, receipt.as_deref()).await
+        WalletCommand::Fetch => fetching::fetch(file).await,
+        WalletCommand::Sign { petition, confidential: _, name, department, receipt, anyway } => {
+            let how = signing::How { receipt, anyway };
+            signing::sign(file, &petition, signing::disclosure(name, department), &how).await
+        }
+        WalletCommand::Withdraw { petition, receipt, anyway } => {
+            signing::withdraw(file, &petition, &signing::How { receipt, anyway }).await
         }
         WalletCommand::Status { show_code } => status(&Wallet::open(file)?, show_code),
         WalletCommand::Burn { yes } => burn(file, yes),
@@ -153,9 +165,9 @@ fn ask(words: &str) -> anyhow::Result<String> {
 
 async fn enrol(
     file: &Path,
-    server: Option<String>,
-    worker_ref: Option<Uuid>,
+    (server, worker_ref): (Option<String>, Option<Uuid>),
     code: Option<String>,
+    other_key: Option<&str>,
 ) -> anyhow::Result<()> {
     let mut wallet = Wallet::open(file)?;
     let web = Web::new()?;
@@ -182,7 +194,7 @@ async fn enrol(
     };
     wallet.pinned = Some(pinned);
     if let Some(code) = code {
-        let representative = representative(&web, &mut wallet).await?;
+        let representative = fetching::representative(&web, &mut wallet, other_key).await?;
         let request = wallet.holder()?.enrol(&representative.name, worker_ref, Some(code));
         let answer = web.post::<Value>(&format!("{}/enrol", representative.server), &request).await?;
         answer.taken("The representative's server")?;
@@ -192,91 +204,6 @@ async fn enrol(
         println!("{}", serde_json::to_string(&request)?);
         eprintln!("Paste this into your wallet’s page on the dashboard. It holds no secret.");
     }
-    wallet.save(file)
-}
-
-/// The representative's server, as it was at the first use; pinned if this is it.
-async fn representative(web: &Web, wallet: &mut Wallet) -> anyhow::Result<PinnedRepresentative> {
-    let pinned = wallet.pinned.as_mut().context("this wallet knows no server yet")?;
-    let own: IssuerInfo = web.json(&format!("{}/api/v1/petitions/issuer", pinned.server)).await?;
-    check::same(&pinned.operator_key, &own.public_key, "the dashboard's key")?;
-    let server = own.other.context("no representative's server is connected yet")?;
-    let server = address(&server)?;
-    let info: IssuerInfo = web.json(&format!("{server}/issuer")).await?;
-    check::issuer(&info, IssuerRole::Representative, &pinned.origin)?;
-    ensure!(info.public_key != pinned.operator_key, "both servers have the same key");
-    let now = PinnedRepresentative { server, name: info.name, key: info.public_key };
-    match &pinned.representative {
-        Some(before) => check::same(before, &now, "the representative's server")?,
-        None => {
-            eprintln!(
-                "Your representative’s server is {} ({}). Compare its key with what they give out: {}",
-                now.name,
-                now.server,
-                fingerprint(&now.key)
-            );
-            pinned.representative = Some(now.clone());
-        }
-    }
-    Ok(now)
-}
-
-async fn fetch(file: &Path) -> anyhow::Result<()> {
-    let mut wallet = Wallet::open(file)?;
-    let web = Web::new()?;
-    let representative = representative(&web, &mut wallet).await?;
-    wallet.save(file)?;
-    let pinned = wallet.pinned()?.clone();
-    let ours: EpochInfo = web.json(&format!("{}/api/v1/petitions/epoch", pinned.server)).await?;
-    let theirs: EpochInfo = web.json(&format!("{}/epoch", representative.server)).await?;
-    check::epoch(&pinned, &representative, &ours, &theirs)?;
-    let leaf = ours.epoch;
-    if wallet.packs.iter().any(|kept| kept.leaf == leaf) {
-        println!("The credentials of {} are here already.", leaf.epoch);
-        return Ok(());
-    }
-    let holder = wallet.holder()?;
-    let key = holder.identity();
-    let places = [
-        format!("{}/api/v1/petitions/places/{key}", pinned.server),
-        format!("{}/places/{key}", representative.server),
-    ];
-    let mut indices = Vec::new();
-    for address in &places {
-        let place: Value = web.json(address).await.context(
-            "your key isn't on the roll yet: enrol it, and wait until your representative has signed the roll",
-        )?;
-        indices.push((place["epoch"] == leaf.epoch.as_str()).then(|| place["index"].as_u64()).flatten());
-    }
-    ensure!(indices[0] == indices[1], "the two servers have you at different places of the roll");
-    let index = indices[0].context("your key isn't on this quarter's roll")?;
-    let mut pack = Pack {
-        epoch: leaf.epoch.clone(),
-        group: leaf.group.clone(),
-        index,
-        operator: Vec::new(),
-        representative: Vec::new(),
-    };
-    for role in IssuerRole::BOTH {
-        let asked = holder.ask(&leaf, role, index)?;
-        let (address, who) = match role {
-            IssuerRole::Operator => (format!("{}/api/v1/petitions/packs", pinned.server), "The dashboard"),
-            IssuerRole::Representative => {
-                (format!("{}/packs", representative.server), "The representative's server")
-            }
-        };
-        let answer = web.post::<PackResponse>(&address, &asked.request).await?.taken(who)?;
-        let tokens = asked.finish(&answer)?;
-        match role {
-            IssuerRole::Operator => pack.operator = tokens,
-            IssuerRole::Representative => pack.representative = tokens,
-        }
-    }
-    println!(
-        "The credentials of {} are in your wallet. Everybody gets them, whether they sign or not.",
-        leaf.epoch
-    );
-    wallet.packs.push(Kept { leaf, pack });
     wallet.save(file)
 }
 

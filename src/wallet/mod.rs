@@ -6,6 +6,7 @@
 
 mod check;
 mod command;
+mod fetching;
 mod file;
 mod signing;
 mod web;

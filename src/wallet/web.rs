@@ -30,16 +30,30 @@ impl Web {
     }
 
     pub async fn text(&self, url: &str) -> anyhow::Result<String> {
+        self.look(url).await?.with_context(|| format!("{url} answers {}", StatusCode::NOT_FOUND))
+    }
+
+    /// `None` where there is nothing.
+    async fn look(&self, url: &str) -> anyhow::Result<Option<String>> {
         let answer = self.0.get(url).send().await.map_err(reqwest::Error::without_url);
         let answer = answer.with_context(|| format!("{url} can't be reached"))?;
         let status = answer.status();
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
         ensure!(status.is_success(), "{url} answers {status}");
-        body(answer).await.with_context(|| format!("{url} can't be read"))
+        body(answer).await.map(Some).with_context(|| format!("{url} can't be read"))
     }
 
     pub async fn json<T: DeserializeOwned>(&self, url: &str) -> anyhow::Result<T> {
-        let text = self.text(url).await?;
-        serde_json::from_str(&text).with_context(|| format!("{url} answers something else than it should"))
+        self.find(url).await?.with_context(|| format!("{url} answers {}", StatusCode::NOT_FOUND))
+    }
+
+    /// The same; `None` where there is nothing.
+    pub async fn find<T: DeserializeOwned>(&self, url: &str) -> anyhow::Result<Option<T>> {
+        let Some(text) = self.look(url).await? else { return Ok(None) };
+        let read = serde_json::from_str(&text);
+        read.map(Some).with_context(|| format!("{url} answers something else than it should"))
     }
 
     pub async fn post<T: DeserializeOwned>(

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -66,12 +66,24 @@ pub async fn issuer(State(state): State<AppState>) -> Result<Response> {
     Ok(Json(info).into_response())
 }
 
-/// The newest epoch that has begun
-#[utoipa::path(get, path = "/api/v1/petitions/epoch", tag = "Wallets", responses(
-    (status = 200, body = EpochInfo), (status = 404, description = "None has begun", body = Problem)))]
-pub async fn epoch(State(state): State<AppState>) -> Result<Response> {
+/// Which epoch is meant
+#[derive(Deserialize)]
+pub struct EpochQuery {
+    /// A former one that is in use; the newest when none is given.
+    epoch: Option<String>,
+}
+
+/// An epoch that has begun: the newest, or a former one that is in use
+#[utoipa::path(get, path = "/api/v1/petitions/epoch", tag = "Wallets",
+    params(("epoch" = Option<String>, Query, description = "The newest when left out")), responses(
+    (status = 200, body = EpochInfo),
+    (status = 404, description = "None has begun, or this one is over", body = Problem)))]
+pub async fn epoch(State(state): State<AppState>, Query(query): Query<EpochQuery>) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let row = epochs::find_begun(&mut db).await?.ok_or(Error::NotFound)?;
+    let now = state.clock.now();
+    let row = proposals::find_in_use(&mut db, now, query.epoch.as_deref()).await?.ok_or(Error::NotFound)?;
+    let mut former = epochs::list_in_use(&mut db, now).await?;
+    former.retain(|epoch| *epoch != row.epoch);
     let (leaf, hash, entry) = match (row.leaf, row.leaf_hash, row.ledger_entry) {
         (Some(leaf), Some(hash), Some(entry)) => (leaf.0, hash, entry),
         _ => return Err(Error::NotFound),
@@ -87,6 +99,7 @@ pub async fn epoch(State(state): State<AppState>) -> Result<Response> {
         ends_at: row.ends_at,
         packs: u64::try_from(row.packs).unwrap_or(0),
         packs_needed: PACKS_NEEDED.unsigned_abs(),
+        former: if query.epoch.is_none() { former } else { Vec::new() },
     };
     Ok(Json(info).into_response())
 }
@@ -97,14 +110,20 @@ pub struct PlaceResponse {
     index: u64,
 }
 
-/// Where a key stands on the roll of the newest epoch
+/// Where a key stands on the roll of an epoch
 #[utoipa::path(get, path = "/api/v1/petitions/places/{id_key}", tag = "Wallets",
-    params(("id_key" = String, Path)), responses((status = 200, body = PlaceResponse),
+    params(("id_key" = String, Path), ("epoch" = Option<String>, Query, description = "The newest when left out")),
+    responses((status = 200, body = PlaceResponse),
     (status = 404, description = "On no roll that both sides signed", body = Problem)))]
-pub async fn place(State(state): State<AppState>, Path(id_key): Path<String>) -> Result<Response> {
+pub async fn place(
+    State(state): State<AppState>,
+    Path(id_key): Path<String>,
+    Query(query): Query<EpochQuery>,
+) -> Result<Response> {
     let id_key: Hash = id_key.parse().map_err(|_| Error::NotFound)?;
     let mut db = state.db.acquire().await?;
-    let epoch = epochs::find_begun(&mut db).await?.ok_or(Error::NotFound)?.epoch;
+    let row = proposals::find_in_use(&mut db, state.clock.now(), query.epoch.as_deref()).await?;
+    let epoch = row.ok_or(Error::NotFound)?.epoch;
     let place = store::roll::find_place(&mut db, &epoch, &id_key.0).await?.ok_or(Error::NotFound)?;
     let index = u64::try_from(place).map_err(anyhow::Error::new)?;
     Ok(Json(PlaceResponse { epoch, index }).into_response())
@@ -116,7 +135,7 @@ pub async fn place(State(state): State<AppState>, Path(id_key): Path<String>) ->
 #[utoipa::path(post, path = "/api/v1/petitions/packs", tag = "Wallets", request_body = PackRequest, responses(
     (status = 200, body = PackResponse),
     (status = 403, description = "Not signed by the key at this place", body = Problem),
-    (status = 404, description = "Not the newest epoch", body = Problem),
+    (status = 404, description = "Not an epoch in use", body = Problem),
     (status = 409, description = "The place has its pack", body = Problem),
     (status = 422, description = "Not a message for each slot", body = Problem)))]
 pub async fn pack(State(state): State<AppState>, body: Bytes) -> Result<Response> {

@@ -40,6 +40,15 @@ pub async fn propose(state: &AppState) -> Result<()> {
     Ok(())
 }
 
+/// An epoch in use, by its name; the newest where none is given.
+pub async fn find_in_use(db: &mut PgConnection, now: Time, name: Option<&str>) -> Result<Option<EpochRow>> {
+    let Some(name) = name else { return Ok(epochs::find_begun(db).await?) };
+    match epochs::list_in_use(db, now).await?.iter().any(|epoch| epoch == name) {
+        true => Ok(epochs::find(db, name).await?),
+        false => Ok(None),
+    }
+}
+
 /// Days after an epoch's end for which its roll is kept: somebody could still ask how a count came about.
 const KEPT_DAYS: i64 = 365;
 

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use axum::http::StatusCode;
 
+use super::epochs::find_in_use;
 use super::store::epochs::{self, EpochRow};
 use super::store::representative::{self, RepresentativeRow};
 use super::store::{lock, packs, roll};
@@ -27,10 +28,11 @@ fn place(index: u64) -> Result<i32> {
     i32::try_from(index).map_err(|_| refused())
 }
 
-/// Signs a pack, once for a place of the roll; the same request gets the same answer.
+/// Signs a pack, once for a place of the roll; the same request gets the same answer. Of a former epoch as long as it
+/// is in use: who brings a wallet back from paper must be able to withdraw what they signed with it.
 pub async fn give(state: &AppState, request: &PackRequest) -> Result<PackResponse> {
     let mut db = state.db.acquire().await?;
-    let epoch = epochs::find_begun(&mut db).await?.filter(|e| e.epoch == request.epoch);
+    let epoch = find_in_use(&mut db, state.clock.now(), Some(&request.epoch)).await?;
     let leaf = epoch.and_then(|e| e.leaf).ok_or(Error::NotFound)?.0;
     let place = place(request.index)?;
     let placed = roll::find_placed(&mut db, &leaf.epoch, place).await?;

@@ -25,6 +25,8 @@ struct AnswerPage {
     title: String,
     demand: Vec<String>,
     due: Option<Time>,
+    /// Its text or its terms aren't those in the log.
+    is_broken: bool,
     /// Number of the newest answer; 0 for none.
     newest: i32,
     preview: Option<String>,
@@ -49,6 +51,7 @@ async fn render(
         id,
         demand: model::lines(&it.document.demand).into_iter().map(Into::into).collect(),
         due: it.row.answer_due_at,
+        is_broken: it.fit().is_broken() || it.terms.is_broken(),
         newest: it.answers.first().map_or(0, |(a, _)| a.number),
         preview,
         confirm: vec![("yes".into(), "It stays as it is, for good".into())],

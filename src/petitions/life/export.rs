@@ -15,6 +15,7 @@ use crate::app::AppState;
 use crate::credentials::wire::OpenPetition;
 use crate::error::{Error, Result};
 use crate::ledger::Hash;
+use crate::ledger::proof::base64url;
 use crate::ledger::proof::petition::EpochLeaf;
 use crate::petitions::model::latest_close;
 use crate::web::{Path, Viewer};
@@ -42,6 +43,7 @@ fn document(it: &Reading, address: &str) -> Result<Value> {
         "state": it.row.state,
         "standing": it.standing.words(),
         "author": it.author,
+        "author_key": it.row.author_key.as_deref().map(base64url),
         "version": it.row.version,
         "text": it.document,
         "text_is": fits(it.fit()),
@@ -54,14 +56,15 @@ fn document(it: &Reading, address: &str) -> Result<Value> {
         "threshold": it.row.threshold,
         "reached_at": it.row.reached_at,
         "answer_due_at": it.row.answer_due_at,
+        "answer_due_is": it.row.answer_due_at.map(|_| fits(it.clock)),
         "days": it.days.iter()
             .map(|d| json!({"day": d.day, "signed": d.signed, "signatures": d.total})).collect::<Vec<_>>(),
         "departments": it.departments.iter()
             .map(|(name, n)| json!({"department": name, "signatures": n})).collect::<Vec<_>>(),
         "updates": it.updates.iter()
-            .map(|u| json!({"day": u.on_day, "by": u.author, "text": u.text})).collect::<Vec<_>>(),
+            .map(|u| json!({"day": u.on_day, "by": u.author, "text": u.text, "signature": u.signature})).collect::<Vec<_>>(),
         "answers": it.answers.iter()
-            .map(|(a, fit)| json!({"number": a.number, "at": a.at, "text": a.document["text"], "text_is": fits(*fit),
+            .map(|(a, fit)| json!({"number": a.number, "at": a.dated().unwrap_or(a.at), "text": a.document["text"], "text_is": fits(*fit),
                 "log_entry": a.position})).collect::<Vec<_>>(),
     }))
 }

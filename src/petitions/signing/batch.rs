@@ -39,6 +39,11 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
     Ok(())
 }
 
+/// No batch goes into the log until the caller's transaction ends.
+pub async fn hold_batches(db: &mut PgConnection) -> Result<()> {
+    Ok(store::lock_publisher(db).await?)
+}
+
 async fn publish_one(state: &AppState, petition: &[u8], waiting: i64, now: Time) -> Result<()> {
     let day = now.day(&state.config.time_zone);
     let mut left = batch_size(waiting, false);

@@ -11,7 +11,7 @@ use super::{Second, obstacle};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::ledger::proof::base64url;
-use crate::petitions::issuing;
+use crate::petitions::{issuing, life};
 use crate::web::{Page, Path, Viewer, html};
 use crate::{identity, notices, register};
 
@@ -27,6 +27,11 @@ struct SignPage {
     id: Uuid,
     it: Target,
     leaf: String,
+    /// What the browser hashes before it signs: the leaf that it signs, and the text that it shows.
+    leaf_text: String,
+    document_text: String,
+    /// Text or terms aren't those in the log.
+    is_broken: bool,
     worker_ref: Option<Uuid>,
     department: Option<String>,
     second: Option<Second>,
@@ -39,7 +44,7 @@ struct SignPage {
 
 impl SignPage {
     fn takes_signatures(&self) -> bool {
-        self.is_early() || self.it.state == "open" && self.it.until.is_none_or(|u| self.page.now < u)
+        self.it.takes_signatures(self.page.now)
     }
 
     fn is_seeking(&self) -> bool {
@@ -85,6 +90,9 @@ pub async fn show(
     html(&SignPage {
         id,
         leaf: base64url(&it.leaf_hash),
+        leaf_text: String::from_utf8_lossy(&it.leaf).into_owned(),
+        document_text: it.whole.to_string(),
+        is_broken: it.takes_signatures(page.now) && life::find_signable(&mut db, &state, id).await?.is_none(),
         worker_ref: store::find_worker_ref(&mut db, viewer.person_id).await?,
         department: person.and_then(|p| p.department),
         second: Second::find(&mut db, &state).await?,

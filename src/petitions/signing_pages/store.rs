@@ -1,5 +1,6 @@
 //! SQL of the pages on which one signs. No statement here reads signatures.
 
+use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Result};
 use uuid::Uuid;
@@ -14,8 +15,24 @@ pub struct Target {
     pub version: i32,
     pub leaf_hash: Vec<u8>,
     pub document: Json<Document>,
+    /// The whole of it, as it was hashed.
+    pub whole: Value,
+    /// Of the leaf that is signed: its bytes, and its place in the log.
+    pub leaf: Vec<u8>,
+    pub position: Option<i64>,
     /// Until when it takes signatures, or supporters.
     pub until: Option<Time>,
+}
+
+impl Target {
+    pub fn takes_signatures(&self, now: Time) -> bool {
+        match self.state.as_str() {
+            // Supporting goes on until somebody looks who found enough of it, and while it is checked.
+            "seeking" | "checking" => true,
+            "open" => self.until.is_none_or(|until| now < until),
+            _ => false,
+        }
+    }
 }
 
 /// Of a version's text, what is shown here.
@@ -32,9 +49,10 @@ pub async fn find_target(db: &mut PgConnection, petition: Uuid) -> Result<Option
     sqlx::query_as!(
         Target,
         r#"select p.state, p.epoch as "epoch!", p.slot as "slot!", p.version, v.leaf_hash,
-                  v.document as "document: Json<Document>",
+                  v.document as "document: Json<Document>", v.document as whole, e.bytes as leaf, e.position,
                   case p.state when 'seeking' then p.seeking_until else p.closes_at end as "until: Time"
            from petition p join petition_version v on v.petition_id = p.id and v.version = p.version
+           join ledger_entry e on e.id = v.ledger_entry
            where p.id = $1 and p.state <> 'draft'"#,
         petition,
     )

@@ -63,6 +63,23 @@ pub async fn find(db: &mut PgConnection, epoch: &str) -> Result<Option<EpochRow>
     .await
 }
 
+/// Names of the epochs that have begun and are in use: the newest, those whose end lies ahead, and those with a
+/// petition that takes signatures or withdrawals. The newest first.
+pub async fn list_in_use(db: &mut PgConnection, now: Time) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select epoch from petition_epoch e
+         where leaf is not null
+           and (ends_at > $1
+                or number = (select max(number) from petition_epoch where leaf is not null)
+                or exists (select from petition p where p.epoch = e.epoch and p.slot is not null
+                           and p.state in ('seeking', 'checking', 'open')))
+         order by number desc",
+        now as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Every epoch that has begun, as it stands in the log.
 pub async fn list_leaves(db: &mut PgConnection) -> Result<Vec<Json<EpochLeaf>>> {
     sqlx::query_scalar!(
