@@ -51,10 +51,26 @@
     return `with your name: ${WHO[who]}${who === disclosure ? "" : ", with your department"}`;
   };
 
+  // Whether this wallet's key for this petition was ever seen with a name.
+  let tied = false, known = false;
+  const hint = $("confidential-hint").textContent;
+  /** Beside the choice, before it is made: what was shown once can't be hidden again. */
+  const warn = (isRecovered) => {
+    if (form.elements["mode-confidential"].disabled) return;
+    const strong = Object.assign(document.createElement("strong"), { textContent: "This can’t hide who you are any more." });
+    if (tied) $("confidential-hint").replaceChildren(strong, " You signed this petition with your name, and each signature of yours on it "
+      + "has the same key. So this server, and everybody who saw your name, know that this one is yours, too. Your name is only no longer shown beside it.");
+    else $("confidential-hint").textContent = isRecovered ? `${hint} Unless you signed this petition with your name before you `
+      + "recovered this wallet: the key is the same, so whoever saw your name knows." : hint;
+  };
+
   const drawSigned = (it) => {
     const signed = it.kind === "sign";
+    tied ||= wallet.wasNamed(it);
     $("signed-title").textContent = signed ? "You signed this petition" : "You withdrew your signature";
-    $("signed-words").textContent = signed ? `You signed ${inWords(it.disclosure)}.` : "You can sign again until it closes.";
+    $("signed-words").textContent = !signed ? "You can sign again until it closes."
+      : tied && it.disclosure === "nobody" ? "You signed again without your name. But it was signed with your name before, by the same key: whoever saw that knows that it is you."
+        : `You signed ${inWords(it.disclosure)}.`;
     const via = it.via === "operator" ? " The representative’s server didn’t answer, so it was handed to this server directly; it counts just the same." : "";
     const fresh = signed && it.inLog === false ? " The petition’s own text isn’t in the public log yet, so this browser could compare it with its hash only." : "";
     const by = moment(it.promise.include_by), late = Date.parse(it.promise.include_by) < Date.now();
@@ -71,6 +87,7 @@
     show("sign", true);
     show("elsewhere", true);
     $("how").disabled = false;
+    wallet.find(worker).then((it) => warn(it?.recovered && !known)).catch(() => {});
     update();
   };
   const update = () => {
@@ -80,6 +97,7 @@
   const draw = async () => {
     const it = await wallet.action(worker, target.petition);
     const standing = it && wallet.standing(it);
+    [known, tied] = [Boolean(it), wallet.wasNamed(it)];
     if (standing) drawSigned(standing);
     else drawForm();
     if (it?.pending) trouble("The last time nobody answered, so it isn’t certain that it arrived. Try again: the same twice counts once.");

@@ -12,6 +12,9 @@
     "needs-code": ["Your wallet is made. Now type the code that your representatives gave you.", "Waiting for your code"],
     "not-on-roll": ["Your key isn’t on a roll that your representatives have signed yet. They sign a new one about once a day. "
       + "Your wallet looks again by itself whenever you are here; there is nothing to do.", "Waiting for the roll"],
+    "other-key": ["Read below before you go on.", "The representative’s server has another key"],
+    "unknown-there": ["The representative’s server doesn’t know your wallet yet, though it did before, or another did. Type a code that "
+      + "your representatives gave you for it.", "Waiting for your code"],
     ready: ["Your credentials are here. You can sign.", "Ready"],
     problem: ["Your credentials couldn’t be fetched.", "A problem"],
   };
@@ -50,6 +53,18 @@
       return line;
     }));
   };
+  // The key that was compared and confirmed on this page, in place of the one that the wallet knows.
+  let confirmed = null;
+  const drawOtherKey = async (it, code) => {
+    const other = code === "other-key" ? it.state.other : null;
+    const asks = Boolean(other) && other.key !== confirmed;
+    show("other-key", asks);
+    if (asks) {
+      $("key-before").textContent = `${it.representative.name}: ${await WalletKeys.fingerprint(it.representative.key)}`;
+      $("key-now").textContent = `${other.name}: ${await WalletKeys.fingerprint(other.key)}`;
+    }
+    return Boolean(other) && !asks;
+  };
   const draw = async () => {
     const it = await wallet.find(worker);
     show("begin", !it);
@@ -57,15 +72,18 @@
     drawStarted(it?.started ?? []);
     if (!it) {
       show("enrolment", false);
+      show("other-key", false);
       document.querySelector("[data-when-known]").hidden = !known;
       return say("There is no wallet of yours in this browser.");
     }
     const code = it.state?.code ?? "needs-code", replaced = code === "not-on-roll" && it.lateFor === it.state.epoch;
     const [words, short] = replaced ? NEXT : STATES[code];
     const ready = code === "ready";
-    show("enrolment", !it.representative || code === "not-on-roll" && !ready);
-    $("state").className = `banner banner--${ready ? "success" : code === "problem" ? "warning" : "info"}`;
-    say(code === "problem" ? `${words} ${it.state.words}` : words);
+    const mayReplace = await drawOtherKey(it, code);
+    show("enrolment", !it.representative || mayReplace || ["not-on-roll", "unknown-there"].includes(code));
+    const wrong = ["problem", "other-key"].includes(code);
+    $("state").className = `banner banner--${ready ? "success" : wrong ? "warning" : "info"}`;
+    say(code === "problem" ? `${words} ${it.state.words}` : wrong ? `${it.state.words} ${words}` : words);
     $("is").textContent = short;
     const epochs = Object.keys(it.packs);
     $("epoch").textContent = epochs.length ? `Credentials for ${epochs.join(", ")}` : it.state?.epoch ? `${it.state.epoch}: none yet` : "not known yet";
@@ -97,10 +115,20 @@
     run(event.submitter, async () => {
       const code = $("code").value.trim();
       if (!code) throw new WalletKeys.Refused("Type the code first.");
-      await wallet.enrol(worker, code);
+      await wallet.enrol(worker, code, confirmed);
       $("code").value = "";
       await refresh();
       $("state").focus();
+    });
+  });
+  $("replace").addEventListener("submit", (event) => {
+    event.preventDefault();
+    run(event.submitter, async () => {
+      if (!$("compared").checked) throw new WalletKeys.Refused("Compare the new key with your representatives first, and say that you did.");
+      $("compared").checked = false;
+      confirmed = (await wallet.find(worker)).state.other.key;
+      await draw();
+      $("code").focus();
     });
   });
   $("again").addEventListener("click", () => run($("again"), refresh));

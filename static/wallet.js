@@ -17,6 +17,23 @@ globalThis.DaylightWallet = (() => {
     }
   }
 
+  /** The representative's server speaks with another key than the one that this wallet knows: it was replaced, or
+      somebody else answers. Which of the two it is, only its holder can find out. */
+  class OtherKey extends Refused {
+    constructor({ name, public_key: key }) {
+      super("The representative’s server has another key than at your enrolment. That happens when your representatives "
+        + "replaced it, and should not happen otherwise: ask them before you go on.");
+      this.state = { code: "other-key", other: { name, key } };
+    }
+  }
+  /** It gives credentials to keys alone that were made known to it with a code. */
+  class UnknownThere extends Refused {
+    constructor(words) {
+      super(words);
+      this.state = { code: "unknown-there" };
+    }
+  }
+
   /** The representative's server doesn't take what mustn't reach this one without its holder's word. */
   class OnlyHere extends Error {}
 
@@ -115,11 +132,13 @@ globalThis.DaylightWallet = (() => {
     must(role === "representative" && origin === wallet.origin, "The representative’s server speaks of another log.");
     return { name, key, url: other };
   };
-  /** With the representative's code from paper; from here on their key is the one that counts. */
-  const enrol = async (worker, code) => {
+  /** With the representative's code from paper; from here on their key is the one that counts. Another key than the
+      one known so far counts only if its holder has `confirmed` that very one. */
+  const enrol = async (worker, code, confirmed) => {
     const wallet = await find(worker);
     if (!wallet.announced) await announce(worker);
-    const representative = await meetRepresentative(wallet);
+    const representative = await meetRepresentative(wallet), { name, key: theirs } = representative;
+    if (![wallet.representative?.key ?? theirs, confirmed].includes(theirs)) throw new OtherKey({ name, public_key: theirs });
     const key = await WalletKeys.identityKey(wallet.seed);
     const message = WalletKeys.enrolMessage(wallet.origin, representative.name, worker, key.public);
     const body = { worker_ref: worker, id_key: key.public, signature: await key.sign(message), code };
@@ -163,8 +182,7 @@ globalThis.DaylightWallet = (() => {
   const checkEpoch = async (wallet, info) => {
     await WalletKeys.epochInLog(info, wallet.origin, wallet.logKeys);
     const there = await call(ofRepresentative(wallet, "issuer"));
-    must(there.public_key === wallet.representative.key, "The representative’s server has another key than at your "
-      + "enrolment. That should not happen: ask your representative before you go on.");
+    if (there.public_key !== wallet.representative.key) throw new OtherKey(there);
     await WalletKeys.epochSigned(info.epoch, wallet.origin, wallet.representative.key);
     const theirs = await orMissing(call(ofRepresentative(wallet, `epoch?${named(info.epoch.epoch)}`)));
     must(theirs?.leaf_hash === info.leaf_hash, "This server and the representative’s show different keys. That should "
@@ -185,9 +203,16 @@ globalThis.DaylightWallet = (() => {
     const from = { operator: api("petitions/packs"), representative: ofRepresentative(wallet, "packs") };
     for (const role of ["operator", "representative"]) {
       const asked = await WalletKeys.ask(wallet.seed, wallet.origin, info.epoch, role, index);
-      pack[role] = await WalletKeys.finish(asked, await call(from[role], { body: asked.request }));
+      pack[role] = await WalletKeys.finish(asked, await given(role, call(from[role], { body: asked.request })));
     }
     return pack;
+  };
+  const given = async (role, asking) => {
+    try { return await asking; } catch (fault) {
+      // On a signed roll, and yet not known there: another server than the one that had the code.
+      if (role === "representative" && fault instanceof Answered && fault.status === 403) throw new UnknownThere(fault.message);
+      throw fault;
+    }
   };
   /** Checks an epoch and fetches its pack; false where this key isn't on its roll. */
   const bring = async (worker, info) => {
@@ -244,7 +269,7 @@ globalThis.DaylightWallet = (() => {
     try {
       state = await look(wallet, wanted);
     } catch (fault) {
-      state = { code: "problem", words: words(fault) };
+      state = { code: "problem", words: words(fault), ...fault.state };
     }
     return change(worker, { state: { ...state, looked: Date.now() } });
   });
@@ -302,7 +327,7 @@ globalThis.DaylightWallet = (() => {
     let number = again ? before.number : await nextNumber(kind, before, wallet, pack, target);
     for (let tries = 0; ; tries += 1) {
       const made = await makeRequest(number);
-      const record = { worker, petition: target.petition, kind, disclosure, number };
+      const record = { worker, petition: target.petition, kind, disclosure, number, named: wasNamed({ disclosure, before }) };
       await write("actions", { ...record, pending: true, before: again ? before.before : before && standing(before) });
       try {
         const [promise, via] = await deliver(wallet, made.request, isNamed || anyway);
@@ -316,6 +341,9 @@ globalThis.DaylightWallet = (() => {
       }
     }
   };
+  /** Whether its key ever went out with a name, though it was withdrawn or changed later: each action of a wallet on a
+      petition has the same key, so whoever saw the name knows whose the others are. */
+  const wasNamed = (it) => Boolean(it && (it.named || (it.disclosure ?? "nobody") !== "nobody" || wasNamed(it.before)));
   /** What counts: where the last thing sent wasn't answered, what was before it. */
   const standing = ({ pending, before, ...rest }) => pending ? before : rest;
 
@@ -360,7 +388,7 @@ globalThis.DaylightWallet = (() => {
   if (globalThis.indexedDB && !document.querySelector("[data-wallet-page]")) background().catch(() => {});
 
   return Object.freeze({
-    find, make, enrol, recover, burn, refresh, action, standing, act, start, authorAct, draft, words,
+    find, make, enrol, recover, burn, refresh, action, standing, wasNamed, act, start, authorAct, draft, words,
     Away, Answered, OnlyHere,
   });
 })();

@@ -1,7 +1,7 @@
 //! What petitions keep in memory, shared by all handlers.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use ed25519_dalek::SigningKey;
@@ -24,6 +24,8 @@ struct Inner {
     folder: PathBuf,
     random: Random,
     key: OnceLock<SigningKey>,
+    /// The log announces that key.
+    announced: AtomicBool,
     representative: RwLock<Option<Arc<str>>>,
     keys: OperatorKeys,
     intake: Intake,
@@ -43,6 +45,7 @@ impl Petitions {
             folder,
             random,
             key: OnceLock::new(),
+            announced: AtomicBool::new(false),
             representative: RwLock::new(None),
             intake: Intake::start(db, clock),
             slots: Slots::default(),
@@ -72,6 +75,14 @@ impl Petitions {
             }
         };
         Ok(self.0.key.get_or_init(|| key))
+    }
+
+    pub(super) fn is_announced(&self) -> bool {
+        self.0.announced.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_announced(&self) {
+        self.0.announced.store(true, Ordering::Relaxed);
     }
 
     /// Address of the representative's server, as pages may connect to it; `None` while there is none.

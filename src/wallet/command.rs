@@ -47,6 +47,9 @@ pub enum WalletCommand {
         /// A code from your representative, on paper
         #[arg(long)]
         code: Option<String>,
+        /// Your representatives replaced their server: the fingerprint of its new key, as they show it to you
+        #[arg(long, requires = "code", value_name = "FINGERPRINT")]
+        other_key: Option<String>,
     },
     /// Check both servers' keys, and fetch this quarter's credentials, and former ones that are still in use
     Fetch,
@@ -125,7 +128,9 @@ pub async fn run(options: WalletOptions, random: &Random) -> anyhow::Result<()> 
             println!("Your wallet is back at {}. Enrol it and fetch its credentials again.", file.display());
             Ok(())
         }
-        WalletCommand::Enrol { server, worker_ref, code } => enrol(file, server, worker_ref, code).await,
+        WalletCommand::Enrol { server, worker_ref, code, other_key } => {
+            enrol(file, (server, worker_ref), code, other_key.as_deref()).await
+        }
         WalletCommand::Fetch => fetching::fetch(file).await,
         WalletCommand::Sign { petition, confidential: _, name, department, receipt, anyway } => {
             let how = signing::How { receipt, anyway };
@@ -160,9 +165,9 @@ fn ask(words: &str) -> anyhow::Result<String> {
 
 async fn enrol(
     file: &Path,
-    server: Option<String>,
-    worker_ref: Option<Uuid>,
+    (server, worker_ref): (Option<String>, Option<Uuid>),
     code: Option<String>,
+    other_key: Option<&str>,
 ) -> anyhow::Result<()> {
     let mut wallet = Wallet::open(file)?;
     let web = Web::new()?;
@@ -189,7 +194,7 @@ async fn enrol(
     };
     wallet.pinned = Some(pinned);
     if let Some(code) = code {
-        let representative = fetching::representative(&web, &mut wallet).await?;
+        let representative = fetching::representative(&web, &mut wallet, other_key).await?;
         let request = wallet.holder()?.enrol(&representative.name, worker_ref, Some(code));
         let answer = web.post::<Value>(&format!("{}/enrol", representative.server), &request).await?;
         answer.taken("The representative's server")?;

@@ -13,8 +13,13 @@ use crate::credentials::holder::{Holder, Pack};
 use crate::credentials::wire::{EpochInfo, IssuerInfo, PackResponse, fingerprint};
 use crate::ledger::proof::petition::{EpochLeaf, IssuerRole};
 
-/// The representative's server, as it was at the first use; pinned if this is it.
-pub async fn representative(web: &Web, wallet: &mut Wallet) -> anyhow::Result<PinnedRepresentative> {
+/// The representative's server, as it was at the first use; pinned if this is it. `other_key`: fingerprint of the key
+/// that another server in its place must have, as its holder got it from the representatives.
+pub async fn representative(
+    web: &Web,
+    wallet: &mut Wallet,
+    other_key: Option<&str>,
+) -> anyhow::Result<PinnedRepresentative> {
     let pinned = wallet.pinned.as_mut().context("this wallet knows no server yet")?;
     let own: IssuerInfo = web.json(&format!("{}/api/v1/petitions/issuer", pinned.server)).await?;
     check::same(&pinned.operator_key, &own.public_key, "the dashboard's key")?;
@@ -25,7 +30,19 @@ pub async fn representative(web: &Web, wallet: &mut Wallet) -> anyhow::Result<Pi
     ensure!(info.public_key != pinned.operator_key, "both servers have the same key");
     let now = PinnedRepresentative { server, name: info.name, key: info.public_key };
     match &pinned.representative {
-        Some(before) => check::same(before, &now, "the representative's server")?,
+        Some(before) if before == &now => {}
+        Some(before) => {
+            let typed = other_key.map(letters);
+            ensure!(
+                typed == Some(letters(&fingerprint(&now.key))),
+                "the representative's server is another than at this wallet's first use. Its key was {}, and is {}. Ask \
+                 your representatives themselves: if they replaced it, and show this very fingerprint, use daylight wallet \
+                 enrol --code CODE --other-key FINGERPRINT with a new code from them",
+                fingerprint(&before.key),
+                fingerprint(&now.key)
+            );
+            pinned.representative = Some(now.clone());
+        }
         None => {
             eprintln!(
                 "Your representative’s server is {} ({}). Compare its key with what they give out: {}",
@@ -81,7 +98,7 @@ impl<'a> Fetching<'a> {
     async fn open(file: &'a Path) -> anyhow::Result<Self> {
         let mut wallet = Wallet::open(file)?;
         let web = Web::new()?;
-        let representative = representative(&web, &mut wallet).await?;
+        let representative = representative(&web, &mut wallet, None).await?;
         wallet.save(file)?;
         Ok(Fetching { file, wallet, web, representative })
     }
@@ -161,4 +178,9 @@ impl<'a> Fetching<'a> {
         }
         Ok(pack)
     }
+}
+
+/// As people type it: spaces, dashes and capitals don't matter.
+fn letters(fingerprint: &str) -> String {
+    fingerprint.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }

@@ -58,7 +58,7 @@ pub struct Signed {
     pub title: String,
     pub number: u64,
     pub withdrawn: bool,
-    /// Signed with one's name; what isn't known was without.
+    /// Signed with one's name, now or before; what isn't known was without.
     #[serde(default)]
     pub named: bool,
 }

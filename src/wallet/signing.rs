@@ -99,7 +99,14 @@ impl<'a> Desk<'a> {
     async fn act(&mut self, how: &How, disclosure: Option<Disclosure>) -> anyhow::Result<()> {
         let pinned = self.wallet.pinned()?.clone();
         let before = self.wallet.signed.iter().find(|done| done.petition == self.petition.leaf_hash);
-        let named = disclosure.map_or(before.is_some_and(|done| done.named), |it| it != Disclosure::Nobody);
+        let was_named = before.is_some_and(|done| done.named);
+        ensure!(
+            disclosure != Some(Disclosure::Nobody) || !was_named || how.anyway,
+            "you signed this petition with your name, and each signature of yours on it has the same key: whoever saw \
+             your name knows that this one is yours, too. To have your name no longer shown beside it, use --anyway"
+        );
+        // Once its key was seen with a name, it stays known whose it is.
+        let named = was_named || disclosure.is_some_and(|it| it != Disclosure::Nobody);
         let may_go_here = named || how.anyway;
         let mut number = self.wallet.next_number(&self.petition.leaf_hash);
         // A wallet that was brought back doesn't know what it did: then a server says from which number to go on.

@@ -321,6 +321,45 @@ async fn without_javascript_or_a_wallet_everything_can_be_read() {
 }
 
 #[tokio::test]
+async fn a_name_that_was_shown_is_not_said_to_be_hidden() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "Lamps at the gate").await;
+    let mut tab = place.recovered(&place.epoch.colleagues[8]).await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.wait("document.querySelector('#confidential-hint').textContent.includes('before you recovered')")
+        .await;
+    assert!(tab.text("#confidential-hint").await.starts_with("Nobody sees who you are"));
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    // Also once it was withdrawn, and on another day.
+    tab.click("#withdraw").await;
+    tab.click("#withdraw-yes").await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You withdrew your signature'").await;
+    tab.open(&page(&it)).await;
+    wait_for_signed(&tab).await;
+    tab.click("#change").await;
+    tab.wait(
+        "document.querySelector('#confidential-hint').textContent.startsWith('This can’t hide who you are')",
+    )
+    .await;
+    let wrong = faults(&mut tab, "sign-was-named").await;
+    let wrong: Vec<_> = wrong.iter().filter(|line| !line.contains("status of 404")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    tab.click("label[for='mode-confidential']").await;
+    tab.click("#submit").await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You signed this petition'").await;
+    let words = tab.text("#signed-words").await;
+    assert!(
+        words.contains("whoever saw that knows that it is you") && !words.contains("nobody sees"),
+        "{words}"
+    );
+    assert_eq!(received(&place).last(), Some(&(3, Some((Mode::Confidential, Disclosure::Nobody)))));
+    tab.close().await;
+}
+
+#[tokio::test]
 async fn a_closed_petition_takes_nothing() {
     let place = Workplace::start(2).await;
     let it = place.open(3, "An old wish").await;

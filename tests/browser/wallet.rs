@@ -175,6 +175,49 @@ async fn nothing_is_blinded_for_keys_that_others_may_not_see() {
 }
 
 #[tokio::test]
+async fn another_server_of_the_representatives_is_accepted_by_its_holder_alone() {
+    let place = Workplace::start(2).await;
+    let mut tab = place.recovered(&place.epoch.colleagues[1]).await;
+    let right = kept(&tab).await["representative"]["key"].as_str().expect("a key").to_owned();
+    // As if it had had another key, and this quarter's credentials weren't here.
+    let script = "new Promise((resolve) => { const o = indexedDB.open('daylight-wallet'); o.onsuccess = () => {
+          const store = o.result.transaction('wallets', 'readwrite').objectStore('wallets');
+          store.getAll().onsuccess = (event) => { const it = event.target.result[0];
+            Object.assign(it, { packs: {}, representative: { ...it.representative, key: 'AAAA' + it.representative.key.slice(4) } });
+            store.put(it).onsuccess = () => { o.result.close(); resolve(true); }; }; }; })";
+    let _: bool = tab.eval(script).await;
+    let packs = place.representative.shared().packs;
+    let enrolled = place.representative.shared().enrolled.len();
+    tab.click("#again").await;
+    tab.wait("!document.querySelector('#other-key').hidden && !document.querySelector('#again').disabled")
+        .await;
+    assert!(tab.text("#state").await.contains("another key than at your enrolment"));
+    assert!(tab.eval::<bool>("document.querySelector('#enrolment').hidden").await);
+    let fingerprint: String = tab.eval(&format!("WalletKeys.fingerprint({right:?})")).await;
+    assert!(tab.text("#key-now").await.ends_with(&fingerprint));
+    assert!(!tab.text("#key-before").await.ends_with(&fingerprint));
+    let wrong = crate::petitions::faults(&mut tab, "wallet-other-key").await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Nobody has compared.
+    tab.click("#replace .button").await;
+    tab.wait("document.querySelector('#trouble').textContent.startsWith('Compare the new key')").await;
+    assert!(tab.eval::<bool>("document.querySelector('#enrolment').hidden").await);
+    assert_ne!(kept(&tab).await["representative"]["key"], right.as_str());
+    tab.click("label[for='compared']").await;
+    tab.click("#replace .button").await;
+    tab.wait("!document.querySelector('#enrolment').hidden").await;
+    assert_ne!(kept(&tab).await["representative"]["key"], right.as_str(), "not without a code");
+    tab.fill("#code", CODE).await;
+    tab.click("#enrol .button").await;
+    place.ready(&tab).await;
+    assert_eq!(kept(&tab).await["representative"]["key"], right.as_str());
+    assert_eq!(place.representative.shared().packs, packs + 1);
+    assert_eq!(place.representative.shared().enrolled.len(), enrolled + 1);
+    assert!(tab.eval::<bool>("document.querySelector('#other-key').hidden").await);
+    tab.close().await;
+}
+
+#[tokio::test]
 async fn with_the_representatives_own_server() {
     let mut council = Council::new(4).await;
     let person = council.app.person("nadia@example.com", &[Role::Worker]).await;

@@ -579,3 +579,24 @@ async fn a_former_server_is_announced_anew() {
     assert!(!report.is_violated(), "{report}");
     assert_eq!(report.to_string().matches("another representative's key was announced here").count(), 2);
 }
+
+/// The folder with the operator's key was lost: what the log announces isn't what signs promises.
+#[tokio::test]
+async fn a_new_key_of_the_operator_is_announced_before_it_promises() {
+    let app = TestApp::new().await;
+    let played = Played::start(&app).await;
+    played.pair(&app).await;
+    let announced = "ledger_entry where bytes like '%\"role\":\"operator\"%'";
+    assert_eq!(app.count(announced).await, 1);
+    sqlx::query("update operator_key set public_key = decode(repeat('ab', 32), 'hex')")
+        .execute(&app.state.db)
+        .await
+        .expect("as if another had been announced");
+    for _ in 0..2 {
+        issuing::announce_again(&app.state).await.expect("announced");
+        assert_eq!(app.count(announced).await, 2);
+    }
+    let export = app.visitor().get("/log/export").await.assert_status(200).body;
+    let report = verify_export(export.as_bytes(), &Against::default()).expect("it can be read");
+    assert!(!report.is_violated(), "{report}");
+}

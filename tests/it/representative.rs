@@ -363,13 +363,18 @@ async fn what_is_withdrawn_before_it_went_doesnt_count() {
     council.post_json("/actions", &sign(4)).await.assert_status(202);
     council.round().await;
     assert_eq!(waiting().await, 0, "one signature is no crowd");
+    // Not before it is replaced either; but it is said.
+    let page = council.post("/deliver", &[]).await.assert_status(200).body;
+    assert!(page.contains("For 1 petition fewer than five wait."), "{page}");
+    assert_eq!(waiting().await, 0);
     assert!(council.get("/").await.body.contains("fewer than five"));
     // One of those who withdrew had signed at the dashboard as well, when an answer was lost.
     council.app.visitor().post_json("/api/v1/petitions/actions", &sign(3), None).await.assert_status(202);
     for n in 5..9 {
         council.post_json("/actions", &sign(n)).await.assert_status(202);
     }
-    council.round().await;
+    let page = council.post("/deliver", &[]).await.assert_status(200).body;
+    assert!(page.contains("Nothing waits here any more."), "{page}");
     assert_eq!(waiting().await, 6, "five signatures, and the withdrawal of the one that was known");
     assert_eq!(council.app.count("petition_waiting where kind = 'withdraw'").await, 1);
     let table = actions_table(&council).await;
@@ -451,6 +456,7 @@ async fn its_pages_are_for_whoever_signed_in() {
     }
     let posts = [
         "/connect",
+        "/deliver",
         "/roll/countersign",
         "/roll/challenge",
         "/roll/clear",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use daylight::app;
-use daylight::credentials::wire::{ActionRequest, EpochInfo};
+use daylight::credentials::wire::{ActionRequest, EpochInfo, fingerprint};
 use daylight::ledger::proof::leaf::Leaf;
 use daylight::ledger::proof::petition::Disclosure;
 use daylight::ledger::proof::tree::leaf_hash;
@@ -182,6 +182,15 @@ async fn a_code_on_paper_brings_everything_back() {
     room.petition(2, "Fewer meetings").await;
     room.run(&["sign", "2.json", "--name", "everyone", "--department"]).await.fine();
     assert_eq!(room.app.count("petition_waiting where number = 1 and mode = 'named'").await, 1);
+    // The same key can't be hidden again; whoever knows that may go on.
+    sqlx::query("update petition_epoch set packs = 20").execute(&room.app.state.db).await.unwrap();
+    let kept = std::fs::read_to_string(room.path("wallet.json")).unwrap();
+    let without = ["sign", "2.json", "--confidential"];
+    room.run(&without).await.refused("whoever saw your name knows");
+    room.run(&[&without[..], &["--anyway"]].concat()).await.fine();
+    room.run(&without).await.refused("whoever saw your name knows");
+    assert_eq!(room.app.count("petition_waiting where number = 2 and mode = 'confidential'").await, 1);
+    std::fs::write(room.path("wallet.json"), kept).unwrap();
 
     let code = json(&room.path("wallet.json"))["code"].as_str().expect("a code").to_owned();
     let wrong = code.replacen(&code[..1], if code.starts_with('Z') { "Y" } else { "Z" }, 1);
@@ -199,7 +208,7 @@ async fn a_code_on_paper_brings_everything_back() {
     assert_eq!(pack("wallet.json"), pack("new.json"), "the same request gets the same pack");
     // It doesn't know what the former one did; the server says from which number to go on.
     room.run_with("new.json", &["withdraw", "2.json"], "").await.fine();
-    assert_eq!(room.app.count("petition_waiting where number = 2 and kind = 'withdraw'").await, 1);
+    assert_eq!(room.app.count("petition_waiting where number = 3 and kind = 'withdraw'").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,6 +247,24 @@ async fn keys_that_not_everybody_is_shown_are_noticed() {
     std::fs::write(&file, wallet.to_string()).unwrap();
     room.run(&["fetch"]).await.refused("is another than at this wallet's first use");
     assert_eq!(room.app.count("petition_pack").await, 0, "nothing was asked for");
+    // They replaced it: only its new key's fingerprint, typed by whoever got it from them, lets it in.
+    let mut wallet: Value = serde_json::from_str(&kept).unwrap();
+    let key = daylight::ledger::proof::tree::Hash([7; 32]);
+    wallet["pinned"]["representative"]["key"] = key.to_string().into();
+    std::fs::write(&file, wallet.to_string()).unwrap();
+    let now = fingerprint(&room.played.info().public_key);
+    room.run(&["fetch"]).await.refused(&now);
+    let enrol = ["enrol", "--code", CODE];
+    room.run(&enrol).await.refused("use daylight wallet enrol --code CODE --other-key FINGERPRINT");
+    let wrong = [&enrol[..], &["--other-key", &fingerprint(&key)]].concat();
+    room.run(&wrong).await.refused("is another than at this wallet's first use");
+    assert!(room.played.enrolled().is_empty());
+    let typed = now.to_lowercase().replace(' ', "-");
+    room.run(&[&enrol[..], &["--other-key", &typed]].concat()).await.fine();
+    assert_eq!(
+        json(&file)["pinned"]["representative"],
+        serde_json::from_str::<Value>(&kept).unwrap()["pinned"]["representative"]
+    );
     std::fs::write(&file, kept).unwrap();
     room.run(&["fetch"]).await.fine();
     let elsewhere = ["enrol", "--server", "http://council.example"];

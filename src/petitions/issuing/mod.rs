@@ -23,7 +23,7 @@ pub use api::caller;
 pub use epochs::{forget, propose};
 pub use keys::OperatorKeys;
 pub use model::operator_name;
-pub use pairing::{is_independent, pair, representative};
+pub use pairing::{announce_again, is_independent, pair, representative};
 pub use store::lock as hold_rolls;
 pub use store::representative::RepresentativeRow;
 pub use wallets::{enrol, show as wallet_info};
@@ -67,6 +67,7 @@ pub(super) async fn keep_house(state: &AppState) {
 
 async fn look(state: &AppState) -> Result<()> {
     pairing::remember_url(state).await?;
+    announce_again(state).await?;
     epochs::forget(state).await?;
     if state.petitions.representative_url().is_none() {
         return Ok(());

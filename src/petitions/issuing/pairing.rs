@@ -163,17 +163,39 @@ pub async fn pair(
     Ok(token)
 }
 
-/// Puts the key into the log with which the operator makes promises, once.
+/// Puts the key into the log with which the operator makes promises, unless it is the one that stands there last.
 async fn announce_operator(db: &mut PgConnection, state: &AppState) -> Result<()> {
     let key = state.petitions.operator_key()?;
     let public = key.verifying_key();
-    if store::is_announced(db, public.as_bytes()).await? {
+    if store::find_operator_key(db).await?.is_some_and(|known| known == public.as_bytes()) {
         return Ok(());
     }
     let now = state.clock.now().to_string();
     let leaf = KeyLeaf::announce_as("operator", &state.config.log_origin, &public, &now, key);
     let entry = ledger::submit(db, &Leaf::Key(leaf)).await?;
-    store::insert_operator_key(db, public.as_bytes(), entry.0).await?;
+    store::upsert_operator_key(db, public.as_bytes(), entry.0).await?;
+    Ok(())
+}
+
+/// Announces the operator's key anew where it isn't the one that the log announces: its folder was lost, and another
+/// was made. A promise signed with a key that nobody finds in the log would prove nothing, so this comes before each.
+pub async fn announce_again(state: &AppState) -> Result<()> {
+    if state.petitions.is_announced() {
+        return Ok(());
+    }
+    let mut db = state.db.acquire().await?;
+    // None before the first server is connected, which announces it.
+    let Some(known) = store::find_operator_key(&mut db).await? else { return Ok(()) };
+    drop(db);
+    if known != state.petitions.operator_key()?.verifying_key().as_bytes() {
+        let mut tx = state.db.begin().await?;
+        super::store::lock(&mut tx).await?;
+        announce_operator(&mut tx, state).await?;
+        tx.commit().await?;
+        state.ledger.settle_or_wait().await;
+        tracing::warn!("the key that signs promises isn’t the one in the log, and was announced there anew");
+    }
+    state.petitions.set_announced();
     Ok(())
 }
 

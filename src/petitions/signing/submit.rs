@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::ledger::proof::base64url;
 use crate::ledger::proof::petition::{IssuerRole, promise_message};
 use crate::ledger::proof::tree::Hash;
+use crate::petitions::issuing;
 use ed25519_dalek::Signer as _;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub async fn submit(state: &AppState, request: &ActionRequest) -> Result<Answer>
     let known = |_| person.as_ref().map(|p| Known { worker_ref: p.worker_ref, id_key: p.id_key });
     let action = action::check(origin, &signable.slot, request, known).map_err(refused)?;
     let job = Job::of(&action, request, person.map(|p| p.person_id))?;
+    issuing::announce_again(state).await?;
     match state.petitions.intake().submit(job).await? {
         Outcome::Taken { include_by } => {
             let message = promise_message(origin, &action.leaf_hash, &include_by.to_string());

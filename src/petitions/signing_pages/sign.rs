@@ -51,6 +51,11 @@ impl SignPage {
         self.it.state == "seeking"
     }
 
+    /// Before it opens; supporting goes on while it is checked.
+    fn is_early(&self) -> bool {
+        self.is_seeking() || self.it.state == "checking"
+    }
+
     /// Its words stay readable unless it was refused or taken back.
     fn has_text(&self) -> bool {
         !matches!(self.it.state.as_str(), "refused" | "given_up")
@@ -59,9 +64,6 @@ impl SignPage {
     /// Why nobody can sign it now.
     fn obstacle(&self) -> &'static str {
         match self.it.state.as_str() {
-            "checking" => {
-                "A representative checks it against the published rules. Nobody can sign until it opens."
-            }
             "refused" => "It was refused, so it takes no signatures.",
             "lapsed" => "It didn’t find enough supporters in time, so it takes no signatures.",
             "given_up" => "Its author has given it up, so it takes no signatures.",

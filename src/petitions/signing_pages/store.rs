@@ -26,7 +26,12 @@ pub struct Target {
 
 impl Target {
     pub fn takes_signatures(&self, now: Time) -> bool {
-        matches!(self.state.as_str(), "seeking" | "open") && self.until.is_none_or(|until| now < until)
+        match self.state.as_str() {
+            // Supporting goes on until somebody looks who found enough of it, and while it is checked.
+            "seeking" | "checking" => true,
+            "open" => self.until.is_none_or(|until| now < until),
+            _ => false,
+        }
     }
 }
 

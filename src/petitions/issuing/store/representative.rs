@@ -103,19 +103,22 @@ pub async fn replace(db: &mut PgConnection, new: NewServer<'_>, now: Time) -> Re
     Ok(())
 }
 
-/// Whether the log announces this key of the operator.
-pub async fn is_announced(db: &mut PgConnection, public_key: &[u8]) -> Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from operator_key where public_key = $1) as "known!""#,
-        public_key
-    )
-    .fetch_one(db)
-    .await
+/// The operator's key that the log announces last.
+pub async fn find_operator_key(db: &mut PgConnection) -> Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!("select public_key from operator_key order by ledger_entry desc limit 1")
+        .fetch_optional(db)
+        .await
 }
 
-pub async fn insert_operator_key(db: &mut PgConnection, public_key: &[u8], entry: i64) -> Result<()> {
-    sqlx::query!("insert into operator_key (public_key, ledger_entry) values ($1, $2)", public_key, entry)
-        .execute(db)
-        .await?;
+/// Notes that a leaf announces this key; one that comes back from a backup is announced anew.
+pub async fn upsert_operator_key(db: &mut PgConnection, public_key: &[u8], entry: i64) -> Result<()> {
+    sqlx::query!(
+        "insert into operator_key (public_key, ledger_entry) values ($1, $2)
+         on conflict (public_key) do update set ledger_entry = excluded.ledger_entry",
+        public_key,
+        entry,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
