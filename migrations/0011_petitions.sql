@@ -143,8 +143,9 @@ create table petition (
     reached_at timestamptz,
     answer_due_at timestamptz,
     closed_at timestamptz,
-    -- Where the check's outcome and the close stand in the log.
+    -- Where the check's outcome, the start of the employer's clock and the close stand in the log.
     check_entry bigint references ledger_entry,
+    reached_entry bigint references ledger_entry,
     close_entry bigint references ledger_entry,
     -- Full hour at which supporters were last counted: the moment of the fifth stays unknown.
     looked_at timestamptz,
@@ -155,7 +156,8 @@ create table petition (
     constraint petition_about_whole check ((about_kind is null) = (about_id is null)),
     constraint petition_about_known check (about_kind in ('processing', 'notice')),
     constraint petition_refusal_has_code check ((state = 'refused') = (refusal_code is not null)),
-    constraint petition_reached_whole check ((reached_at is null) = (answer_due_at is null)),
+    constraint petition_reached_whole check ((reached_at is null) = (answer_due_at is null)
+        and (reached_at is null) = (reached_entry is null)),
     constraint petition_key_drafts_elsewhere check (state <> 'draft' or author_id is not null),
     constraint petition_slot_after_draft check (state = 'draft' or slot is not null)
 );
@@ -171,6 +173,7 @@ create function keep_petition_clock() returns trigger language plpgsql as $$
 begin
     if (old.reached_at is not null and new.reached_at is distinct from old.reached_at)
         or (old.answer_due_at is not null and new.answer_due_at is distinct from old.answer_due_at)
+        or (old.reached_entry is not null and new.reached_entry is distinct from old.reached_entry)
         or (old.threshold is not null and new.threshold is distinct from old.threshold)
         or (old.opened_at is not null and new.opened_at is distinct from old.opened_at)
         or (old.slot is not null and (new.slot is distinct from old.slot or new.epoch is distinct from old.epoch))
@@ -293,6 +296,9 @@ create table petition_update (
     -- Null for an author without a name.
     person_id uuid references person,
     text text not null,
+    -- Of an author without a name: Ed25519 by their key, so that nobody can put words into their mouth.
+    signature text,
+    constraint petition_update_signed check (signature is null or person_id is null),
     constraint petition_update_author_known check (author in ('author', 'representative'))
 );
 create index petition_update_of on petition_update (petition_id, on_day);

@@ -27,6 +27,12 @@ impl Time {
         jiff::Timestamp::from_second(second - second.rem_euclid(3600)).map_or(self, Time::from)
     }
 
+    /// The full minute before, or this one: what people are told.
+    pub fn full_minute(self) -> Self {
+        let second = self.jiff().as_second();
+        jiff::Timestamp::from_second(second - second.rem_euclid(60)).map_or(self, Time::from)
+    }
+
     /// Moves by whole seconds; saturates at the ends of representable time.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         let span = jiff::SignedDuration::from_secs(seconds);

@@ -70,6 +70,10 @@ fn words(leaf: &Leaf) -> String {
         },
         Leaf::Sign(_) => "A signature on a petition".into(),
         Leaf::Withdraw(_) => "A signature on a petition was withdrawn".into(),
+        Leaf::Reached(reached) => format!(
+            "A petition reached its threshold with {} signatures; an answer is due by {}",
+            reached.signatures, reached.answer_due_at
+        ),
         Leaf::Answer(answer) => format!("The employer’s answer to a petition, version {}", answer.number),
         Leaf::Close(close) => format!("A petition closed with {} signatures", close.signatures),
         Leaf::Log { .. } => "This log began again after a restore".into(),

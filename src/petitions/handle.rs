@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::issuing::OperatorKeys;
+use super::model;
 use super::signing::{Intake, Slots};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -29,13 +30,14 @@ struct Inner {
     slots: Slots,
     /// Of the example: whose enrolment code its pages may show, and the code.
     example: RwLock<Option<(Uuid, String)>>,
-    /// The hour whose batches were published last.
-    published: AtomicI64,
+    /// The full hour that is or has been published.
+    turn: AtomicI64,
 }
 
 impl Petitions {
     pub fn new(db: PgPool, config: &Config, clock: Clock, random: Random) -> Self {
         let folder = config.data_dir.join("petitions");
+        let turn = model::turn(clock.now(), config.demo);
         Petitions(Arc::new(Inner {
             keys: OperatorKeys::new(folder.clone(), random.clone()),
             folder,
@@ -44,7 +46,7 @@ impl Petitions {
             representative: RwLock::new(None),
             intake: Intake::start(db, clock),
             slots: Slots::default(),
-            published: AtomicI64::new(0),
+            turn: AtomicI64::new(turn),
             example: RwLock::new(None),
         }))
     }
@@ -92,12 +94,9 @@ impl Petitions {
         *self.0.example.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((person, code));
     }
 
-    pub(super) fn is_published(&self, turn: i64) -> bool {
-        self.0.published.load(Ordering::Relaxed) >= turn
-    }
-
-    pub(super) fn set_published(&self, turn: i64) {
-        self.0.published.store(turn, Ordering::Relaxed);
+    /// Whether this turn is another than the last one, which it replaces.
+    pub(super) fn begin_turn(&self, turn: i64) -> bool {
+        self.0.turn.swap(turn, Ordering::Relaxed) != turn
     }
 
     pub(super) fn slots(&self) -> &Slots {

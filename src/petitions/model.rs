@@ -1,5 +1,6 @@
 //! Rules about petitions; no I/O. They are published at `/petitions/rules`.
 
+use crate::clock::Time;
 pub use crate::ledger::proof::petition::{FEW, threshold};
 
 /// Colleagues who must support a petition before it is checked; the author may be one of them.
@@ -30,6 +31,11 @@ pub fn batch_size(waiting: i64, closing: bool) -> i64 {
     }
 }
 
+/// Which full hour it is; in the example which minute, so that people see batches come.
+pub fn turn(at: Time, demo: bool) -> i64 {
+    at.jiff().as_second().div_euclid(if demo { 60 } else { 3600 })
+}
+
 /// Why a petition may be refused: code, and the rule in words.
 pub const REFUSALS: &[(&str, &str)] = &[
     ("not_about_work", "It isn’t about work, or about anything this employer decides."),
@@ -39,6 +45,15 @@ pub const REFUSALS: &[(&str, &str)] = &[
     ("same_again", "Another petition asks for the same and is open."),
     ("unclear", "It isn’t clear what it asks for."),
 ];
+
+/// When a petition closes; while nobody knows it, the latest that the rules allow. Both issuers promise by it, so that
+/// no promise is broken by a petition that opens late.
+pub fn latest_close(closes_at: Option<Time>, seeking_until: Option<Time>, open_days: i32, now: Time) -> Time {
+    closes_at.unwrap_or_else(|| {
+        let until = seeking_until.unwrap_or_else(|| now.plus_days(SEEKING_DAYS));
+        until.plus_days(CHECKING_DAYS + i64::from(open_days))
+    })
+}
 
 #[cfg(test)]
 mod tests {

@@ -168,7 +168,14 @@ async fn enrol(State(representative): Of, headers: HeaderMap, body: Bytes) -> Re
 
 async fn packs(State(representative): Of, headers: HeaderMap, body: Bytes) -> Result<Response> {
     let request: PackRequest = read(&headers, &body)?;
-    Ok(Json(representative.off(move |w| w.give_pack(&request)).await?).into_response())
+    let permit = representative.0.signing.clone().acquire_owned().await.map_err(anyhow::Error::new)?;
+    let given = representative.off(move |w| {
+        let given = w.give_pack(&request);
+        // Only now: whoever hangs up meanwhile doesn't make room for another.
+        drop(permit);
+        given
+    });
+    Ok(Json(given.await?).into_response())
 }
 
 async fn actions(State(representative): Of, headers: HeaderMap, body: Bytes) -> Result<Response> {

@@ -3,6 +3,8 @@
 //! What is kept is keyed by hashes and says nothing of when or from where it came; once handed over, only its
 //! number and its leaf's hash are left, so that an old action can't come again.
 
+use std::collections::HashSet;
+
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -165,9 +167,11 @@ impl Representative {
         })
     }
 
-    /// Hands over what may go, petition by petition.
+    /// Hands over what may go, petition by petition. Answers what went wrong first; a petition whose signatures the
+    /// dashboard can't take holds up no other.
     pub(super) async fn deliver(&self) -> Result<()> {
         let petitions = self.0.store.list::<OpenPetition>(PETITIONS, b"")?;
+        let mut done = Ok(());
         for (leaf_hash, petition) in petitions {
             let mut waiting = self.0.store.list::<Received>(ACTIONS, &leaf_hash)?;
             waiting.retain(|(_, received)| received.waits());
@@ -183,10 +187,22 @@ impl Representative {
             // Parts of even size, so that none is small.
             let parts = waiting.len().div_ceil(PART);
             for part in waiting.chunks(waiting.len().div_ceil(parts)) {
-                self.hand_over(part).await?;
+                done = done.and(self.hand_over(part).await);
             }
         }
-        Ok(())
+        done
+    }
+
+    /// Hands over at once what may go, and answers for how many petitions fewer than five wait, and stay.
+    pub async fn deliver_now(&self) -> Result<usize> {
+        let _turn = self.0.turn.lock().await;
+        self.fetch_petitions().await?;
+        self.deliver().await?;
+        let rows = self.0.store.list::<Received>(ACTIONS, b"")?;
+        let waiting = rows.iter().filter(|(_, r)| r.waits() && !r.is_void());
+        // A key begins with its petition's leaf hash.
+        let petitions: HashSet<&[u8]> = waiting.filter_map(|(key, _)| key.get(..32)).collect();
+        Ok(petitions.len())
     }
 
     async fn hand_over(&self, part: &[(Vec<u8>, Received)]) -> Result<()> {

@@ -15,6 +15,7 @@ mod pages;
 mod roll;
 mod rounds;
 mod server;
+mod serving;
 mod sessions;
 mod store;
 

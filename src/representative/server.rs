@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::model::{Roll, Signed};
+use super::serving::{self, Patience};
 use super::store::{EPOCHS, ONE, ROLLS, Store};
 use super::{api, dashboard, pages};
 use crate::clock::{Clock, Random, Time};
@@ -109,6 +110,8 @@ pub(super) struct Inner {
     pub contact: Mutex<Contact>,
     /// Wrong codes by worker_ref: in which hour, and how many.
     pub guesses: Mutex<HashMap<Uuid, (i64, u32)>>,
+    /// Packs that are signed at one time: sixteen private-key operations each, for whoever asks.
+    pub signing: Arc<tokio::sync::Semaphore>,
     /// One conversation at a time.
     pub turn: tokio::sync::Mutex<()>,
     token_keys: Mutex<HashMap<String, Arc<IssuerKeys>>>,
@@ -162,6 +165,7 @@ impl Representative {
             store,
             contact: Mutex::default(),
             guesses: Mutex::default(),
+            signing: Arc::new(tokio::sync::Semaphore::new(half_the_processors())),
             turn: tokio::sync::Mutex::default(),
             token_keys: Mutex::default(),
             witness: Mutex::default(),
@@ -287,6 +291,11 @@ impl Representative {
     }
 }
 
+/// The rest takes signatures, and cosigns.
+fn half_the_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2))
+}
+
 fn read_kept(store: &Store) -> anyhow::Result<Kept> {
     let rolls = store.list::<Roll>(ROLLS, b"")?;
     let epochs = store.list::<Signed>(EPOCHS, b"")?;
@@ -328,9 +337,9 @@ pub async fn run(
         }
     });
     let talking = tokio::spawn(representative.clone().keep_talking());
-    let served = axum::serve(listener, representative.router()).with_graceful_shutdown(stop).await;
+    serving::serve(listener, representative.router(), Patience::default(), stop).await;
     talking.abort();
-    served.context("serving failed")
+    Ok(())
 }
 
 impl Representative {

@@ -59,6 +59,90 @@ async fn from_the_threshold_on_a_clock_runs_that_nobody_resets() {
 }
 
 #[tokio::test]
+async fn the_clock_stands_in_the_log_and_nobody_moves_it_unseen() {
+    let room = Room::new().await;
+    let path = room.open().await;
+    room.counted(&path, 12, 0, 12).await;
+    room.hours(1).await;
+    room.app.state.ledger.settle().await.unwrap();
+    let leaf: Vec<u8> = sqlx::query_scalar(
+        "select e.bytes from petition p join ledger_entry e on e.id = p.reached_entry where p.id = $1",
+    )
+    .bind(id(&path))
+    .fetch_one(&room.app.state.db)
+    .await
+    .unwrap();
+    let leaf: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+    assert_eq!((leaf["t"].as_str(), leaf["signatures"].as_u64()), (Some("reached"), Some(12)));
+    let due = leaf["answer_due_at"].as_str().unwrap().to_owned();
+    assert!(due.ends_with(":00Z"), "to the minute: {due}");
+    let page = room.worker.get(&path).await;
+    assert!(page.select("#broken-clock").is_empty());
+    assert!(page.select("#clock")[0].contains("without everybody seeing that in the log"));
+    assert!(page.select("#verify ~ p")[0].starts_with("Checked"), "{:?}", page.select("#verify ~ p"));
+    assert!(
+        page.select("#verify ~ p")[0].contains("It hasn’t compared the counts, the names, or the updates.")
+    );
+    let shown = page.select("#clock");
+    room.tamper("update petition set answer_due_at = answer_due_at + interval '1 year'").await;
+    let page = room.worker.get(&path).await;
+    assert_eq!(page.select("#broken-clock").len(), 1);
+    assert_eq!(page.select("#clock"), shown, "the log's date is what counts");
+    assert!(page.select("#verify ~ p")[0].starts_with("Doesn’t fit"));
+    let list = room.worker.get("/petitions").await;
+    assert!(list.select(".chip--bad").contains(&"Doesn’t fit the log".to_owned()));
+    let file = room.worker.get(&format!("{path}/export.json")).await.body;
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    assert_eq!(file["answer_due_at"], due.as_str());
+    assert_eq!(file["answer_due_is"], "not what is in the log");
+    room.hours(24 * 29).await;
+    let page = room.worker.get(&path).await;
+    assert!(page.select(".chip").contains(&"Unanswered".to_owned()));
+    assert!(room.worker.get("/petitions").await.select(".chip").contains(&"Unanswered".to_owned()));
+    room.tamper("update petition set answer_due_at = null, reached_at = null, reached_entry = null").await;
+    room.hours(1).await;
+    room.app.state.ledger.settle().await.unwrap();
+    let export = room.worker.get("/log/export").await.body;
+    let report = verify_export(export.as_bytes(), &Against::default()).unwrap();
+    assert!(report.to_string().contains("runs already"), "a second start: {report}");
+}
+
+#[tokio::test]
+async fn an_answer_keeps_its_date_and_answers_what_was_signed() {
+    let room = Room::new().await;
+    let path = room.open().await;
+    let answer = format!("{path}/answer");
+    room.counted(&path, 12, 0, 12).await;
+    room.hours(1).await;
+    room.hours(24 * 30).await;
+    room.publisher.post(&answer, &fields("0", ANSWER)).await.assert_status(303);
+    let late = |page: &crate::support::Reply| page.select(".question__answer .chip--bad");
+    let page = room.worker.get(&path).await;
+    assert_eq!(
+        (late(&page), page.select(".question__answer .banner--error").len()),
+        (vec!["2 days late".into()], 0)
+    );
+    room.tamper("update petition_answer set at = at - interval '9 days'").await;
+    let page = room.worker.get(&path).await;
+    assert_eq!(
+        (late(&page), page.select(".question__answer .banner--error").len()),
+        (vec!["2 days late".into()], 1)
+    );
+    room.tamper("update petition_answer set at = at + interval '9 days'").await;
+    assert!(room.worker.get(&path).await.select(".question__answer .banner--error").is_empty());
+    room.tamper(
+        "update petition_answer set at = at - interval '9 days', document = jsonb_set(document, '{at}',
+         to_jsonb(to_char((at - interval '9 days') at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')))",
+    )
+    .await;
+    assert_eq!(room.worker.get(&path).await.select(".question__answer .banner--error").len(), 1);
+    room.tamper("update petition_version set document = jsonb_set(document, '{demand}', '\"Close the blinds, all of them.\"')").await;
+    let page = room.publisher.get(&answer).await.assert_status(200);
+    assert_eq!((page.select("#broken").len(), page.select("#text").len()), (1, 0));
+    room.publisher.post(&answer, &fields("1", ANSWER)).await.assert_status(409);
+}
+
+#[tokio::test]
 async fn answers_are_dated_versioned_and_in_the_log() {
     let room = Room::new().await;
     let path = room.open().await;

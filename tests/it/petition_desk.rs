@@ -1,5 +1,6 @@
 //! The representatives' check: what it fixes, what a refusal leaves, and what silence does.
 
+use daylight::ledger::document_hash;
 use daylight::ledger::proof::verify::{Against, verify_export};
 
 use crate::support::petition_life::{DEMAND, Room, TITLE, id};
@@ -80,6 +81,28 @@ async fn a_refusal_leaves_a_tombstone_without_the_text() {
         let report = verify_export(export.as_bytes(), &Against::default()).unwrap();
         assert!(!report.is_violated(), "{:?}", report.findings);
     }
+    let content = document_hash(&serde_json::json!({"code": "unclear", "words": why})).unwrap();
+    assert_eq!(leaf["content"], content.to_string());
+    assert!(room.worker.get("/log/export").await.body.contains(why), "so that it can be checked");
+    assert!(!room.app.visitor().get("/log/export").await.body.contains(why));
+    let page = room.worker.get(&path).await;
+    assert!(page.select("#broken-refusal").is_empty() && page.body.contains("has just compared them"));
+    for (sql, back) in [
+        ("update petition set refusal_words = 'Its author should be ashamed.'", "words"),
+        ("update petition set refusal_code = 'unlawful'", "code"),
+    ] {
+        room.tamper(sql).await;
+        let page = room.worker.get(&path).await;
+        assert_eq!(page.select("#broken-refusal").len(), 1, "{sql}");
+        let export = room.worker.get("/log/export").await.body;
+        assert!(verify_export(export.as_bytes(), &Against::default()).unwrap().is_violated(), "{sql}");
+        room.tamper(match back {
+            "words" => "update petition set refusal_words = 'Nobody can say which hall is meant.'",
+            _ => "update petition set refusal_code = 'unclear'",
+        })
+        .await;
+    }
+    assert!(room.worker.get(&path).await.select("#broken-refusal").is_empty());
     for reader in [&room.author, &room.representative] {
         let page = reader.get(&path).await.assert_status(200);
         assert!(page.body.contains(DEMAND) && page.body.contains(why));

@@ -96,7 +96,7 @@ async fn honest_signatures_hold_and_each_kind_of_stuffing_is_named() {
     let epoch = petition::begin(&app, 4).await;
     let author = epoch.colleagues[0].person;
     let one = petition::open(&app, author, 1, "More daylight").await;
-    let two = petition::open(&app, author, 2, "Fewer meetings").await;
+    let two = petition::open(&app, epoch.colleagues[1].person, 2, "Fewer meetings").await;
     for n in 0..3 {
         enter(&app, &by(&epoch, n, &one)).await;
     }

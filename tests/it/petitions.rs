@@ -383,7 +383,9 @@ async fn lists_are_searched_followed_and_printed() {
     room.representative.post(&format!("{path}/updates"), &council).await.assert_status(303);
     assert!(room.worker.get("/petitions").await.select(".chip").contains(&"News".to_owned()));
     assert!(!room.author.get("/petitions").await.select(".chip").contains(&"News".to_owned()));
-    assert_eq!(room.worker.get(&path).await.select("#updates ~ article").len(), 2);
+    let page = room.worker.get(&path).await;
+    assert_eq!(page.select("#updates ~ article").len(), 2);
+    assert!(page.select("#updates ~ article p.muted").iter().all(|words| words.ends_with("· not signed")));
     room.hours(day).await;
     room.worker.get(&path).await.assert_status(200);
     room.hours(day).await;
@@ -472,6 +474,25 @@ async fn a_petition_starts_without_a_name_and_nothing_tells_whose_it_is() {
 }
 
 impl Room {
+    /// The author's signature stands beside what it is of.
+    async fn signed_news(&self, path: &str, signature: &str) {
+        let page = self.worker.get(path).await;
+        assert_eq!(page.select("#updates ~ article summary"), ["Signed by the author’s key"]);
+        assert!(page.body.contains(signature) && page.body.contains("daylight-author/v1"));
+        let file = self.worker.get(&format!("{path}/export.json")).await.body;
+        let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+        assert_eq!(file["updates"][0]["signature"], signature);
+        for (sql, broken) in [
+            ("update petition_update set text = 'We give up.'", 1),
+            ("update petition_update set text = 'We have five already.'", 0),
+            ("update petition_update set signature = null", 1),
+        ] {
+            self.tamper(sql).await;
+            let page = self.worker.get(path).await;
+            assert_eq!(page.select("#updates ~ article .banner--error").len(), broken, "{sql}");
+        }
+    }
+
     /// News, another version and the end, each by the key alone.
     async fn act(&self, path: &str, petition: Uuid) {
         let visitor = self.app.visitor();
@@ -492,6 +513,7 @@ impl Room {
             visitor.post_json(&author, &act(by(colleague, "update", news)), None).await.assert_status(204);
         }
         assert_eq!(self.app.count("petition_update").await, 1, "sent again, it is the same");
+        self.signed_news(path, &by(colleague, "update", news)).await;
         let document = json!({"title": TITLE, "demand": "Open the blinds, always.", "background": "", "about": null, "open_days": 90});
         let content = document_hash(&document).unwrap();
         let (credential, signature) =

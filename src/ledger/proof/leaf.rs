@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::Fault;
 use super::petition::{
-    AnswerLeaf, CheckLeaf, CloseLeaf, EpochLeaf, IssueLeaf, PetitionLeaf, RollLeaf, SignLeaf, WithdrawLeaf,
+    AnswerLeaf, CheckLeaf, CloseLeaf, EpochLeaf, IssueLeaf, PetitionLeaf, ReachedLeaf, RollLeaf, SignLeaf,
+    WithdrawLeaf,
 };
 use super::tree::Hash;
 
@@ -109,6 +110,7 @@ pub enum Leaf {
     Check(CheckLeaf),
     Sign(SignLeaf),
     Withdraw(WithdrawLeaf),
+    Reached(ReachedLeaf),
     Answer(AnswerLeaf),
     Close(CloseLeaf),
     /// Leaf 0 of a log that began again after a restore.
@@ -178,6 +180,7 @@ impl Leaf {
             Leaf::Pause(pause) | Leaf::Resume(pause) => Some(pause.content),
             Leaf::Petition(petition) => Some(petition.content),
             Leaf::Answer(answer) => Some(answer.content),
+            Leaf::Check(check) => check.content,
             _ => None,
         }
     }
@@ -194,9 +197,9 @@ impl Leaf {
     }
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "key", "notice", "register", "pause", "resume", "report", "consent", "log", "roll", "epoch", "issue",
-    "petition", "check", "sign", "withdraw", "answer", "close",
+    "petition", "check", "sign", "withdraw", "reached", "answer", "close",
 ];
 
 /// Parses JSON that is its own RFC 8785 form, with integers below 2^53 and no other numbers.

@@ -137,10 +137,23 @@ pub struct CheckLeaf {
     pub outcome: Outcome,
     /// Of a refusal: which published rule.
     pub code: Option<String>,
+    /// Of a refusal: SHA-256 of the canonical JSON `{"code","words"}`.
+    pub content: Option<Hash>,
     /// Signatures from which the employer must answer; fixed here.
     pub threshold: u64,
     /// RFC 3339, UTC.
     pub closes_at: String,
+}
+
+/// The threshold is reached, and the employer's clock runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachedLeaf {
+    pub petition: Hash,
+    /// Signatures in the log that stand here.
+    pub signatures: u64,
+    /// RFC 3339, UTC; fixed here.
+    pub answer_due_at: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

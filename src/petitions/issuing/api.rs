@@ -21,7 +21,7 @@ use crate::error::{Error, Problem, Result};
 use crate::identity::token_hash;
 use crate::ledger::proof::petition::IssuerRole;
 use crate::ledger::{self, EntryId, Hash};
-use crate::petitions::model::PACKS_NEEDED;
+use crate::petitions::model::{PACKS_NEEDED, latest_close};
 use crate::web::{Path, Viewer, bearer};
 
 /// Reads a body; what it holds is never repeated.
@@ -213,7 +213,7 @@ pub async fn petitions(State(state): State<AppState>, headers: HeaderMap) -> Res
             epoch: row.epoch,
             group: row.group_name,
             slot: u64::try_from(row.slot).map_err(anyhow::Error::new)?,
-            closes_at: row.until.unwrap_or(state.clock.now()),
+            closes_at: latest_close(row.closes_at, row.seeking_until, row.open_days, state.clock.now()),
         })
     });
     Ok(Json(open.collect::<Result<Vec<_>>>()?).into_response())

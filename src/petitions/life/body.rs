@@ -9,6 +9,7 @@ use super::integrity::Fit;
 use super::model::lines;
 use super::reading::Reading;
 use super::steps::{Step, steps};
+use super::updates::{self, Update};
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::error::Result;
@@ -46,6 +47,7 @@ pub struct Body {
     progress: Option<Progress>,
     chart: Option<Chart>,
     answers: Vec<Answer>,
+    updates: Vec<Update>,
     leaf: String,
     /// Whether somebody else runs the second issuer; `None` while there is none.
     independent: Option<bool>,
@@ -70,11 +72,12 @@ fn answers(it: &Reading) -> Vec<Answer> {
     let late = |at: Time| it.row.answer_due_at.map_or(0, |due| (at.seconds_since(due) + 86_399) / 86_400);
     it.answers
         .iter()
-        .map(|(row, fit)| Answer {
+        .map(|(row, fit)| (row, fit, row.dated().unwrap_or(row.at)))
+        .map(|(row, fit, at)| Answer {
             number: row.number,
             html: markdown::render(row.document["text"].as_str().unwrap_or_default()),
-            at: row.at,
-            days_late: late(row.at).max(0),
+            at,
+            days_late: late(at).max(0),
             fit: *fit,
             position: row.position,
         })
@@ -93,6 +96,7 @@ impl Body {
             progress: progress(&it),
             chart: chart(&it.days),
             answers: answers(&it),
+            updates: updates::read(&it, &state.config.log_origin),
             leaf: Hash::try_from(&it.newest().leaf_hash[..]).map_err(anyhow::Error::new)?.to_string(),
             independent,
             origin: state.config.log_origin.clone(),
@@ -122,6 +126,17 @@ impl Body {
         self.it.row.state() == super::model::State::Checking
     }
 
+    /// Whether everything that is compared with the log is as there.
+    fn is_whole(&self) -> bool {
+        let terms = self.it.terms.is_whole() && self.it.clock.is_whole();
+        self.it.fit().is_whole() && (terms || !self.was_opened())
+    }
+
+    fn is_broken(&self) -> bool {
+        let terms = self.it.terms.is_broken() || self.it.clock.is_broken();
+        self.it.fit().is_broken() || (terms && self.was_opened())
+    }
+
     fn was_opened(&self) -> bool {
         self.it.row.state().was_opened()
     }
@@ -138,10 +153,6 @@ impl Body {
 
     fn checking_days(&self) -> i64 {
         CHECKING_DAYS
-    }
-
-    fn lines<'a>(&self, text: &'a str) -> Vec<&'a str> {
-        lines(text)
     }
 
     fn number(&self, n: &i64) -> String {

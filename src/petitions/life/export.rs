@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::model::State;
 use super::reading::Reading;
-use super::store::{self, PetitionRow};
+use super::store;
 use crate::app::AppState;
-use crate::clock::Time;
 use crate::credentials::wire::OpenPetition;
 use crate::error::{Error, Result};
 use crate::ledger::Hash;
+use crate::ledger::proof::base64url;
 use crate::ledger::proof::petition::EpochLeaf;
-use crate::petitions::model::CHECKING_DAYS;
+use crate::petitions::model::latest_close;
 use crate::web::{Path, Viewer};
 
 /// What is readable for this viewer and not refused.
@@ -43,6 +43,7 @@ fn document(it: &Reading, address: &str) -> Result<Value> {
         "state": it.row.state,
         "standing": it.standing.words(),
         "author": it.author,
+        "author_key": it.row.author_key.as_deref().map(base64url),
         "version": it.row.version,
         "text": it.document,
         "text_is": fits(it.fit()),
@@ -55,14 +56,15 @@ fn document(it: &Reading, address: &str) -> Result<Value> {
         "threshold": it.row.threshold,
         "reached_at": it.row.reached_at,
         "answer_due_at": it.row.answer_due_at,
+        "answer_due_is": it.row.answer_due_at.map(|_| fits(it.clock)),
         "days": it.days.iter()
             .map(|d| json!({"day": d.day, "signed": d.signed, "signatures": d.total})).collect::<Vec<_>>(),
         "departments": it.departments.iter()
             .map(|(name, n)| json!({"department": name, "signatures": n})).collect::<Vec<_>>(),
         "updates": it.updates.iter()
-            .map(|u| json!({"day": u.on_day, "by": u.author, "text": u.text})).collect::<Vec<_>>(),
+            .map(|u| json!({"day": u.on_day, "by": u.author, "text": u.text, "signature": u.signature})).collect::<Vec<_>>(),
         "answers": it.answers.iter()
-            .map(|(a, fit)| json!({"number": a.number, "at": a.at, "text": a.document["text"], "text_is": fits(*fit),
+            .map(|(a, fit)| json!({"number": a.number, "at": a.dated().unwrap_or(a.at), "text": a.document["text"], "text_is": fits(*fit),
                 "log_entry": a.position})).collect::<Vec<_>>(),
     }))
 }
@@ -106,18 +108,6 @@ pub async fn csv(FromState(state): FromState<AppState>, _: Viewer, Path(id): Pat
     Ok((head, body).into_response())
 }
 
-/// Until when a petition takes signatures, as far as that is known.
-fn closes_at(row: &PetitionRow) -> Option<Time> {
-    let open = i64::from(row.open_days);
-    match row.state() {
-        State::Seeking => row.seeking_until,
-        // At the latest, should nobody check it.
-        State::Checking => row.checking_since.map(|at| at.plus_days(CHECKING_DAYS + open)),
-        State::Open => row.closes_at,
-        _ => None,
-    }
-}
-
 /// A petition as wallets read it; `None` while it takes no signatures, and where its text or its terms aren't those in
 /// the log.
 pub async fn find_signable(
@@ -127,8 +117,8 @@ pub async fn find_signable(
 ) -> Result<Option<OpenPetition>> {
     let it = Reading::load(db, state, id).await?;
     let (row, version) = (&it.row, it.newest());
-    let found = closes_at(row).zip(row.epoch.clone()).zip(row.slot).filter(|_| it.takes_signatures());
-    let Some(((closes_at, epoch), slot)) = found else { return Ok(None) };
+    let found = row.epoch.clone().zip(row.slot).filter(|_| it.takes_signatures());
+    let Some((epoch, slot)) = found else { return Ok(None) };
     let leaf = store::find_epoch_leaf(db, &epoch).await?.ok_or(Error::NotFound)?;
     let leaf: EpochLeaf = serde_json::from_value(leaf).map_err(anyhow::Error::new)?;
     Ok(Some(OpenPetition {
@@ -138,7 +128,7 @@ pub async fn find_signable(
         epoch,
         group: leaf.group,
         slot: u64::try_from(slot).map_err(anyhow::Error::new)?,
-        closes_at,
+        closes_at: latest_close(row.closes_at, row.seeking_until, row.open_days, state.clock.now()),
     }))
 }
 

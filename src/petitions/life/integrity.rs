@@ -1,4 +1,4 @@
-//! Whether what stands here is what the log holds: texts, answers and terms are hashed or compared anew with the
+//! Whether what stands here is what the log holds: texts, answers, refusals, terms and the clock are hashed or compared anew with the
 //! leaf under the log's last signed head, which isn't in the database.
 
 use std::collections::HashMap;
@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::actions::refusal_document;
 use super::model::{About, Document};
 use super::store::{AnswerRow, PetitionRow, VersionRow};
 use crate::clock::Time;
@@ -68,6 +69,7 @@ impl Leaves {
                 && leaf.version == u64::try_from(version.version).unwrap_or(0)
                 && Some(leaf.slot) == slot
                 && Some(&leaf.epoch) == petition.epoch.as_ref()
+                && leaf.author.as_ref().map(|a| &a.key.0[..]) == petition.author_key.as_deref()
                 && leaf_hash(bytes).0[..] == version.leaf_hash[..]
                 && holds(&version.document, leaf.content.0)
                 && (version.version != petition.version || same_terms(petition, &version.document))
@@ -79,8 +81,42 @@ impl Leaves {
             let Leaf::Answer(leaf) = leaf else { return false };
             leaf.petition.0[..] == *petition_leaf
                 && leaf.number == u64::try_from(answer.number).unwrap_or(0)
+                && answer.dated() == Some(answer.at)
                 && holds(&answer.document, leaf.content.0)
         })
+    }
+
+    /// A refusal's rule and words.
+    pub fn refusal(&self, petition: &PetitionRow, petition_leaf: &[u8]) -> Fit {
+        let Some(entry) = petition.check_entry else { return Fit::Broken };
+        self.fit(entry, petition.check_position.is_some(), |_, leaf| {
+            let Leaf::Check(leaf) = leaf else { return false };
+            let (code, words) = (petition.refusal_code.as_deref(), petition.refusal_words.as_deref());
+            let said = refusal_document(code.unwrap_or_default(), words.unwrap_or_default());
+            leaf.outcome == Outcome::Refused
+                && leaf.petition.0[..] == *petition_leaf
+                && leaf.code.as_deref() == code
+                && leaf.content.is_some_and(|content| holds(&said, content.0))
+        })
+    }
+
+    /// The employer's clock, and until when it runs: what the log says counts, also against the row.
+    pub fn clock(&self, petition: &PetitionRow, petition_leaf: &[u8]) -> (Fit, Option<Time>) {
+        let row = petition.answer_due_at;
+        let Some(entry) = petition.reached_entry else {
+            let fit = if row.is_none() && petition.reached_at.is_none() { Fit::Whole } else { Fit::Broken };
+            return (fit, row);
+        };
+        let mut due = row;
+        let fit = self.fit(entry, petition.reached_position.is_some(), |_, leaf| {
+            let Leaf::Reached(leaf) = leaf else { return false };
+            if leaf.petition.0[..] != *petition_leaf {
+                return false;
+            }
+            due = leaf.answer_due_at.parse().ok().map(jiff::Timestamp::into);
+            due.is_some() && due == row
+        });
+        (fit, due)
     }
 
     /// The threshold and the close, as the check fixed them.

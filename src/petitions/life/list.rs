@@ -52,6 +52,9 @@ struct Item {
     standing: Standing,
     count: Option<String>,
     fit: Fit,
+    /// The date by which an answer is due.
+    clock: Fit,
+    answered: bool,
     news: bool,
     follows: bool,
 }
@@ -142,6 +145,8 @@ async fn item(
         standing: standing(&petition, row.answered, state.clock.now()),
         count: petition.state().was_opened().then(|| counts::words(counts::shown(row.total))),
         fit: Fit::Whole,
+        clock: Fit::Whole,
+        answered: row.answered,
         news: row.news,
         follows: row.follows,
         row: petition,
@@ -154,11 +159,18 @@ async fn compare(db: &mut PgConnection, state: &AppState, items: &mut [Item]) ->
     for item in items.iter() {
         newest.push(store::list_versions(db, item.row.id).await?.into_iter().next());
     }
-    let entries: Vec<i64> = newest.iter().flatten().map(|v| v.ledger_entry).collect();
+    let clocks = items.iter().filter_map(|item| item.row.reached_entry);
+    let entries: Vec<i64> = newest.iter().flatten().map(|v| v.ledger_entry).chain(clocks).collect();
     let leaves = Leaves::load(db, &state.ledger, &entries).await?;
     for (item, version) in items.iter_mut().zip(newest) {
         if let Some(version) = version {
             item.fit = leaves.version(&item.row, &version);
+            let (clock, due) = leaves.clock(&item.row, &version.leaf_hash);
+            item.row.answer_due_at = due;
+            if clock.is_broken() {
+                item.clock = clock;
+                item.standing = standing(&item.row, item.answered, state.clock.now());
+            }
         }
     }
     Ok(())

@@ -28,6 +28,7 @@ mod show;
 mod start;
 mod steps;
 mod store;
+mod updates;
 
 pub use about::{PetitionLink, petitions_about};
 pub use actions::advance;

@@ -28,6 +28,10 @@ pub struct Reading {
     pub versions: Vec<(VersionRow, Fit)>,
     /// Threshold and close, compared with the log.
     pub terms: Fit,
+    /// A refusal's rule and words.
+    pub refusal: Fit,
+    /// The date by which an answer is due; the row then holds the log's.
+    pub clock: Fit,
     pub answers: Vec<(AnswerRow, Fit)>,
     pub updates: Vec<UpdateRow>,
     pub about: Option<Thing>,
@@ -43,7 +47,7 @@ impl Reading {
     /// Not found for a draft: only its author has it, elsewhere.
     pub async fn load(db: &mut PgConnection, state: &AppState, id: Uuid) -> Result<Self> {
         let row = store::find(db, id).await?.filter(|p| p.state() != State::Draft);
-        let row = row.ok_or(Error::NotFound)?;
+        let mut row = row.ok_or(Error::NotFound)?;
         let versions = store::list_versions(db, id).await?;
         let answers = store::list_answers(db, id).await?;
         let newest = versions.first().ok_or(Error::NotFound)?.clone();
@@ -52,8 +56,11 @@ impl Reading {
             .map(|v| v.ledger_entry)
             .chain(answers.iter().map(|a| a.ledger_entry))
             .chain(row.check_entry)
+            .chain(row.reached_entry)
             .collect();
         let leaves = Leaves::load(db, &state.ledger, &entries).await?;
+        let (clock, due) = leaves.clock(&row, &newest.leaf_hash);
+        row.answer_due_at = due;
         let total = store::counts::find_total(db, &newest.leaf_hash).await?;
         let days = store::counts::list_days(db, &newest.leaf_hash).await?;
         let departments = store::counts::list_departments(db, &newest.leaf_hash).await?;
@@ -69,6 +76,8 @@ impl Reading {
         Ok(Reading {
             document: Document::read(&newest.document),
             terms: leaves.terms(&row, &newest.leaf_hash),
+            refusal: leaves.refusal(&row, &newest.leaf_hash),
+            clock,
             standing: standing(&row, !answers.is_empty(), state.clock.now()),
             updates: store::list_updates(db, id).await?,
             total: counts::shown(total),

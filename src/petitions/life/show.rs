@@ -28,6 +28,8 @@ struct Tombstone {
     words: Vec<String>,
     position: Option<i64>,
     fit: Fit,
+    /// Of the rule and the words.
+    words_fit: Fit,
 }
 
 #[derive(Template)]
@@ -41,6 +43,7 @@ struct ShowPage {
     state: State,
     fit: Fit,
     terms: Fit,
+    clock: Fit,
     takes_signatures: bool,
     /// Set for what was refused; the text below it is for its author and representatives.
     tombstone: Option<Tombstone>,
@@ -90,6 +93,7 @@ fn tombstone(it: &Reading) -> Option<Tombstone> {
             .collect(),
         position: it.row.check_position,
         fit: it.fit(),
+        words_fit: it.refusal,
         code,
     })
 }
@@ -135,6 +139,7 @@ pub async fn render(
         state: it.row.state(),
         fit: it.fit(),
         terms: it.terms,
+        clock: it.clock,
         takes_signatures: it.takes_signatures(),
         tombstone: tombstone(&it),
         is_author: it.row.is_by(viewer.person_id),

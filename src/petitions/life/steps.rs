@@ -77,7 +77,7 @@ pub fn steps(it: &Reading, zone: &TimeZone, now: Time) -> Vec<Step> {
     reached(it, &mut line);
     for (answer, _) in it.answers.iter().rev() {
         let title = if answer.number == 1 { "The employer answered" } else { "The employer answered anew" };
-        line.moment(answer.at, title, "").position = answer.position;
+        line.moment(answer.dated().unwrap_or(answer.at), title, "").position = answer.position;
     }
     match (it.row.closed_at, it.row.closes_at) {
         (Some(at), Some(_)) => {
@@ -129,7 +129,7 @@ fn reached(it: &Reading, line: &mut Line<'_>) {
     let Some((at, due)) = it.row.reached_at.zip(it.row.answer_due_at) else { return };
     let note =
         format!("From here on the employer has {ANSWER_DAYS} days to answer. Nothing resets this clock.");
-    line.moment(at, "Threshold reached", note);
+    line.moment(at, "Threshold reached", note).position = it.row.reached_position;
     if it.answers.is_empty() {
         let late = due < line.now;
         let title = if late { "Unanswered since" } else { "Answer due" };

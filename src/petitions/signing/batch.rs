@@ -8,27 +8,19 @@ use crate::clock::{Day, Time};
 use crate::error::Result;
 use crate::ledger;
 use crate::ledger::proof::tree::Hash;
-use crate::petitions::model::{FEW, RESERVE, batch_size};
+use crate::petitions::model::{FEW, RESERVE, batch_size, turn};
 
 /// Leaves that one transaction enters at most.
 const PART: i64 = 10_000;
 
-/// The last full hour before `now`, in seconds since 1970; in the example every minute, so that people see it.
-fn turn(state: &AppState, now: Time) -> i64 {
-    let every = if state.config.demo { 60 } else { 3600 };
-    now.jiff().as_second().div_euclid(every)
-}
-
-/// Publishes at a full hour what waits, once for each hour.
+/// Publishes what waits when a full hour has passed since the last time, or since this server began: at no other
+/// moment, or a restart would make one.
 pub async fn publish_due(state: &AppState) -> Result<()> {
     let now = state.clock.now();
-    let turn = turn(state, now);
-    if state.petitions.is_published(turn) {
-        return Ok(());
+    match state.petitions.begin_turn(turn(now, state.config.demo)) {
+        true => publish(state, now).await,
+        false => Ok(()),
     }
-    publish(state, now).await?;
-    state.petitions.set_published(turn);
-    Ok(())
 }
 
 async fn publish(state: &AppState, now: Time) -> Result<()> {
@@ -45,6 +37,11 @@ async fn publish(state: &AppState, now: Time) -> Result<()> {
     }
     state.ledger.settle_or_wait().await;
     Ok(())
+}
+
+/// No batch goes into the log until the caller's transaction ends.
+pub async fn hold_batches(db: &mut PgConnection) -> Result<()> {
+    Ok(store::lock_publisher(db).await?)
 }
 
 async fn publish_one(state: &AppState, petition: &[u8], waiting: i64, now: Time) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::credentials::wire::ActionRequest;
 use crate::error::{Error, OnConstraint, Result};
 use crate::ledger::proof::from_base64url;
 use crate::ledger::proof::tree::Hash;
-use crate::petitions::model::{CHECKING_DAYS, SEEKING_DAYS};
+use crate::petitions::model::latest_close;
 
 /// Actions that one transaction takes at most.
 const BATCH: usize = 256;
@@ -212,10 +212,6 @@ fn outcome(job: &Job, row: Option<&store::StandingRow>, now: Time) -> Outcome {
     }
 }
 
-/// The close; while nobody knows it, the latest that the rules allow.
 fn include_by(row: &store::StandingRow, now: Time) -> Time {
-    let open = i64::from(row.open_days);
-    row.closes_at.unwrap_or_else(|| {
-        row.seeking_until.unwrap_or_else(|| now.plus_days(SEEKING_DAYS)).plus_days(CHECKING_DAYS + open)
-    })
+    latest_close(row.closes_at, row.seeking_until, row.open_days, now)
 }

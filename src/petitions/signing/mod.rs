@@ -11,7 +11,7 @@ mod slots;
 mod store;
 mod submit;
 
-pub use batch::{close_out, forget_order, forget_waiting, publish_due};
+pub use batch::{close_out, forget_order, forget_waiting, hold_batches, publish_due};
 pub use intake::Intake;
 pub use slots::Slots;
 

@@ -25,6 +25,8 @@ struct ConnectPage {
     log_keys: Vec<String>,
     /// The dashboard shows other keys than at the first contact.
     differs: bool,
+    /// Everything that may go was handed over just now; for so many petitions fewer than five wait, and stay.
+    stays: Option<usize>,
     form: Form,
 }
 
@@ -39,6 +41,7 @@ fn page(representative: &Representative, form: Form) -> ConnectPage {
         operator_key: known.as_ref().map(|d| fingerprint(&d.operator_key)),
         log_keys: known.map(|d| d.log_keys.clone()).unwrap_or_default(),
         differs: form.errors().of("anew").is_some(),
+        stays: None,
         form,
     }
 }
@@ -65,4 +68,10 @@ pub async fn connect(_: SignedIn, State(representative): Of, Sent(sent): Sent) -
             html_with(other.status(), &page(&representative, form))
         }
     }
+}
+
+/// Hands over what waits before this server is replaced, or stopped for good.
+pub async fn deliver(_: SignedIn, State(representative): Of) -> Result<Response> {
+    let stays = representative.deliver_now().await?;
+    html(&ConnectPage { stays: Some(stays), ..page(&representative, Form::default()) })
 }

@@ -37,6 +37,7 @@ pub(super) fn router(representative: &Representative) -> Router {
         .route("/link/{token}", get(sign_in::ask).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/connect", get(connect::show).post(connect::connect))
+        .route("/deliver", post(connect::deliver))
         .route("/roll", get(roll::show))
         .route("/roll/countersign", post(roll::countersign))
         .route("/roll/challenge", post(roll::challenge))

@@ -141,7 +141,10 @@ def withdraw_leaf(petition, name, number, epoch=FIRST_EPOCH, slot=1):
 
 
 class Story(Log):
-    """The petitions of two epochs. `before` puts leaves in before a step, `change` makes a step's leaf another."""
+    """The petitions of two epochs, with `people` on the roll. `before` puts leaves in before a step, `change` makes a
+    step's leaf another."""
+
+    people = ROLL
 
     def __init__(self, before=None, change=None):
         super().__init__(0, keys=(FIRST, FIRST))
@@ -168,10 +171,10 @@ class Story(Log):
         self.step("council", issuer_key("representative", COUNCIL))
         self.step("operator", issuer_key("operator", OPERATOR))
         self.step("epoch", epoch_leaf(FIRST_EPOCH, None, COUNCIL))
-        self.step("roll", roll_leaf(FIRST_EPOCH, 1, ROLL - 2))
-        for index in range(ROLL):
-            if index == ROLL - 2:
-                self.step("roll 2", roll_leaf(FIRST_EPOCH, 2, ROLL))
+        self.step("roll", roll_leaf(FIRST_EPOCH, 1, self.people - 2))
+        for index in range(self.people):
+            if index == self.people - 2:
+                self.step("roll 2", roll_leaf(FIRST_EPOCH, 2, self.people))
             for issuer in NAMES:
                 self.step(f"{issuer} {index}", issue_leaf(FIRST_EPOCH, issuer, index))
 
@@ -188,9 +191,11 @@ class Story(Log):
         self.step(label, leaf, content)
 
     def checked(self, label, petition, outcome="opened"):
-        code = "unclear" if outcome == "refused" else None
-        self.step(label, {"t": "check", "petition": self.hash[petition], "outcome": outcome, "code": code,
-                          "threshold": 10, "closes_at": "2026-12-01T00:00:00Z"})
+        content = {"code": "unclear", "words": "Welche Fenster?"} if outcome == "refused" else None
+        said = content and base64url(hashlib.sha256(canonical(content)).digest())
+        self.step(label, {"t": "check", "petition": self.hash[petition], "outcome": outcome,
+                          "code": content and content["code"], "content": said, "threshold": 10,
+                          "closes_at": "2026-12-01T00:00:00Z"}, content)
 
     def first_petition(self):
         self.version("A 1")
@@ -230,9 +235,37 @@ class Story(Log):
         self.step("D by 0", sign_leaf(self.hash["D 1"], 0, epoch=SECOND_EPOCH))
 
 
+class Reached(Story):
+    """A petition that reaches its threshold, so that the employer's clock starts."""
+
+    people = 12
+
+    def first_petition(self):
+        self.version("A 1")
+        petition = self.hash["A 1"]
+        self.step("A by 0", sign_leaf(petition, 0))
+        self.checked("A opened", "A 1")
+        for name in range(1, 10):
+            self.step(f"A by {name}", sign_leaf(petition, name))
+        self.step("A reached", reached_leaf(petition, 10))
+        for name in (10, 11):
+            self.step(f"A by {name}", sign_leaf(petition, name))
+        self.step("A without 0", withdraw_leaf(petition, 0, 2))
+        self.step("A closed", {"t": "close", "petition": petition, "signatures": 11})
+
+    def others(self):
+        self.version("C 1", slot=3)
+        self.checked("C refused", "C 1", "refused")
+
+
+def reached_leaf(petition, signatures, due="2026-12-29T10:31:00Z"):
+    return {"t": "reached", "petition": petition, "signatures": signatures, "answer_due_at": due}
+
+
 def everything(folder):
     holding(folder)
-    for spoil in (stuffed, repeated, one_key_for_two, announced_anew, thresholds, spoiled_issuing, spoiled_life, forms):
+    for spoil in (stuffed, repeated, one_key_for_two, announced_anew, thresholds, spoiled_issuing, spoiled_life, clocks, refusals,
+                  forms):
         spoil(folder)
 
 
@@ -270,11 +303,11 @@ def holding(folder):
                words=["document"])
 
 
-def add(folder, name, about, label, words=(), before=None, change=None, exit=1, put_in=None):
+def add(folder, name, about, label, words=(), before=None, change=None, exit=1, put_in=None, of=Story):
     """`put_in`: a function that gives the leaf to put in before the step `label`, which is then the one named."""
     if put_in:
         before, label = {label: lambda log: log.step("put in", put_in(log))}, "put in"
-    story = Story(before, change)
+    story = of(before, change)
     folder.add(f"petitions-{name}.export", f"{about}; all signed anew", write(story.export([3, 20])), exit,
                leaf=story.at[label] if exit else None, words=words)
 
@@ -430,6 +463,77 @@ def thresholds(folder):
         change=altered("C refused", closes_at="now"))
 
 
+def clocks(folder):
+    def one(name, about, label, words=(), **options):
+        add(folder, f"clock-{name}", about, label, words, of=Reached, **options)
+
+    def here(log):
+        return log.hash["A 1"]
+
+    gone = {"A reached": lambda _: None}
+    one("started", "a threshold that is reached", None, ["signatures that stand: 11"], exit=0)
+    for count in (9, 11, 0):
+        one(f"with-{count}", f"a clock that starts with {count} where 10 stand", "A reached", ["by the leaves it is 10"],
+            change=altered("A reached", signatures=count))
+    one("early", "a clock that starts one signature before its threshold", "A by 9", ["the threshold is 10"],
+        put_in=lambda log: reached_leaf(here(log), 9))
+    one("early-false-tally", "a clock that starts before its threshold, and says it doesn't", "A by 9",
+        ["the threshold is 10"], put_in=lambda log: reached_leaf(here(log), 10))
+    one("unchecked", "a clock that starts before the check", "A opened", ["wasn't opened"],
+        put_in=lambda log: reached_leaf(here(log), 1))
+    one("twice", "a clock that starts anew", "A closed", ["runs already"],
+        put_in=lambda log: reached_leaf(here(log), 11, "2027-12-29T10:31:00Z"))
+    one("after-the-close", "a clock that starts after the close", "C 1", ["closed before"],
+        put_in=lambda log: reached_leaf(here(log), 11))
+    one("refused", "a clock that starts for a refused petition", "end", ["refused before"],
+        put_in=lambda log: reached_leaf(log.hash["C 1"], 10))
+    one("unknown", "a clock of no petition", "A closed", ["no leaf before it"],
+        put_in=lambda log: reached_leaf(log.hash["roll"], 10))
+    for name, text in {"zone": "2026-12-29T10:31:00+01:00", "day": "2026-12-29", "empty": "",
+                       "never": "2027-02-29T10:31:00Z"}.items():
+        one(f"due-{name}", "a clock whose end is no time in UTC", "A reached", ["RFC 3339"],
+            change=altered("A reached", answer_due_at=text))
+    one("missing", "closed with its threshold reached, and no clock", "A closed", ["never started"], change=gone)
+    waits = ["clock hasn't started"]
+    one("not-yet", "a threshold reached just now, and no clock", None, waits, exit=0,
+        change={**gone, "A closed": lambda _: None})
+
+    def fewer(log):
+        for name in (1, 2):
+            log.step(f"A without {name}", withdraw_leaf(here(log), name, 2))
+
+    one("below-again", "a threshold reached within a batch only, and no clock", None, waits, exit=0,
+        before={"A closed": fewer}, change={**gone, **altered("A closed", signatures=9)})
+    one("runs-on", "a clock that runs on though some withdrew", None, exit=0, before={"A closed": fewer},
+        change=altered("A closed", signatures=9))
+    for name, change in {"more": {"person": "x"}, "signatures": {"signatures": "10"}, "due": {"answer_due_at": None},
+                         "petition": {"petition": "x"}}.items():
+        one(f"form-{name}", "a clock whose members aren't those of its kind", "A reached",
+            change=altered("A reached", **change))
+
+
+def refusals(folder):
+    """A refusal's words, of which the log holds the hash."""
+    words = ["commits to its words"]
+    add(folder, "refused-without-words", "a refusal that commits to no words", "C refused", words,
+        change=altered("C refused", content=None))
+    add(folder, "opened-with-words", "an opening that commits to words", "A opened", words,
+        change=altered("A opened", content=base64url(digest("words"))))
+    story = Story()
+    at = story.at["C refused"]
+    for name, other in {"words": {"words": "Aus Prinzip."}, "code": {"code": "unlawful"}}.items():
+        export = story.export()
+        export["documents"] = [(i, {**c, **other} if i == at else c) for i, c in export["documents"]]
+        folder.add(f"petitions-refusal-{name}.export", f"a refusal whose {name} is another now", write(export), leaf=at,
+                   words=["document"])
+    for withheld in (0, 1):
+        export = story.export()
+        export["documents"] = [d for d in export["documents"] if d[0] != at]
+        export["header"]["withheld"] = withheld
+        folder.add(f"petitions-refusal-withheld-{withheld}.export", f"a refusal's words left out, {withheld} withheld",
+                   write(export), 0 if withheld else 1, leaf=None if withheld else at)
+
+
 def spoiled_issuing(folder):
     add(folder, "council-first-not-by-itself", "the representative's first key, signed by another", "council",
         ["key"], change={"council": lambda leaf: issuer_key("representative", COUNCIL, USURPER)})
@@ -561,7 +665,8 @@ def spoiled_life(folder):
     add(folder, "author-unsigned", "an author who didn't sign", "B 1", ["credential and signs"],
         change=altered("B 1", signature=None))
     second, third = (lambda log: log.hash["A 2"]), (lambda log: log.hash["C 1"])
-    check = {"t": "check", "outcome": "opened", "code": None, "threshold": 10, "closes_at": "2026-12-01T00:00:00Z"}
+    check = {"t": "check", "outcome": "opened", "code": None, "content": None, "threshold": 10,
+             "closes_at": "2026-12-01T00:00:00Z"}
     put = {
         "checked-twice": ("a second check", "A by 3", lambda log: {**check, "petition": second(log)}, "checked before"),
         "checked-late": ("a check of a refused petition", "next council",

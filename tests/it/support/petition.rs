@@ -274,6 +274,7 @@ pub async fn open(app: &TestApp, author: Uuid, slot: u64, title: &str) -> Open {
         petition: leaf_hash,
         outcome: Outcome::Opened,
         code: None,
+        content: None,
         threshold: 10,
         closes_at: now.plus_days(60).to_string(),
     };

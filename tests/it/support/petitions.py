@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA384
 
 SLOTS, FEW = 16, 5
 ISSUERS = ("operator", "representative")
-KINDS = ("epoch", "roll", "issue", "petition", "check", "sign", "withdraw", "answer", "close")
+KINDS = ("epoch", "roll", "issue", "petition", "check", "sign", "withdraw", "reached", "answer", "close")
 NOT_PROVEN = [
     "that a petition's two issuers did not work together: both at once could make up to as many signatures as packs "
     "were given out and not used",
@@ -156,6 +156,7 @@ class Petition:
         self.author = leaf["author"] and leaf["author"]["key"]
         self.newest = self.outcome = self.answer = None
         self.closed, self.answers, self.standing, self.signers = False, 0, set(), {}
+        self.threshold, self.clock, self.was_reached = None, None, False
         self.keys = {}  # by key: the version and the number of its last action
 
 
@@ -305,12 +306,45 @@ class Book:
         self.must(not petition.closed, "the petition was closed before")
         fits = (leaf["outcome"] == "refused") == (leaf["code"] is not None)
         self.must(fits, "a refusal names a rule, and nothing else does")
+        fits = (leaf["outcome"] == "refused") == (leaf["content"] is not None)
+        self.must(fits, "a refusal commits to its words, and nothing else does")
         self.must(is_utc(leaf["closes_at"]), "its close isn't a time of RFC 3339 in UTC")
         size = self.epochs[petition.place[0]]["size"]
         wanted = max(10, -(-size // 10))
         self.must(leaf["outcome"] == "refused" or leaf["threshold"] == wanted,
                   f"its threshold isn't a tenth of the roll, and ten at least: for {size} people that is {wanted}")
         petition.outcome = leaf["outcome"]
+        if leaf["outcome"] == "opened":
+            petition.threshold = leaf["threshold"]
+            self.counted(petition)
+
+    def counted(self, petition):
+        """After each leaf that changes how many stand."""
+        if petition.threshold is not None and len(petition.standing) >= petition.threshold:
+            petition.was_reached = True
+
+    def reached(self, leaf):
+        petition = self.newest(leaf)
+        standing = len(petition.standing)
+        self.must(not petition.closed, "the petition was closed before")
+        self.must(petition.outcome != "refused", "the petition was refused before")
+        self.must(petition.clock is None, "the employer's clock runs already: it starts once")
+        self.must(petition.threshold is not None, "the petition wasn't opened, so that it has no threshold")
+        self.must(standing >= petition.threshold,
+                  f"{standing} signatures stand here, and the threshold is {petition.threshold}")
+        self.must(leaf["signatures"] == standing,
+                  f"it says that {leaf['signatures']} signatures stand, and by the leaves it is {standing}")
+        self.must(is_utc(leaf["answer_due_at"]), "the day of the answer isn't a time of RFC 3339 in UTC")
+        petition.clock = leaf["answer_due_at"]
+
+    def clocks(self):
+        """Thresholds that were reached, and no clock. Within a batch more may stand than after it."""
+        late = [p.newest[:12] for p in self.petitions.values() if p.was_reached and p.clock is None]
+        return None, "; ".join(f"petition {name}: its threshold was reached, and the clock hasn't started by the end of "
+                               "this log" for name in late)
+
+    def stands_still(self):
+        return not self.fault and any(p.was_reached and p.clock is None for p in self.petitions.values())
 
     def act(self, petition, leaf, key):
         """A key's next action."""
@@ -329,6 +363,7 @@ class Book:
         petition, key = self.newest(leaf), leaf["credential"]["key"]
         self.act(petition, leaf, key)
         petition.standing.add(key)
+        self.counted(petition)
         petition.signers.setdefault(key, self.index)
         words = "it isn't signed by the key it names"
         self.later(words, ed25519, key, leaf["signature"], sign_message(self.origin, leaf))
@@ -351,6 +386,8 @@ class Book:
         petition = self.newest(leaf)
         self.must(not petition.closed, "the petition was closed before")
         petition.closed = True
+        missed = petition.clock is None and petition.threshold is not None and len(petition.standing) >= petition.threshold
+        self.must(not missed, "the petition was closed with its threshold reached, and the employer's clock never started")
         self.closes.append((self.index, leaf["signatures"], len(petition.standing)))
 
     # Then what is signed, and what the leaves add up to

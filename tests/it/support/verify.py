@@ -422,13 +422,15 @@ SHAPES = {
     "issue": {"epoch": TEXT, "issuer": petitions.ISSUERS, "index": int, "request": HASH, "signature": OPTIONAL_TEXT},
     "petition": {"petition": UUID, "version": int, "epoch": TEXT, "slot": int, "author": [None, CREDENTIAL],
                  "signature": OPTIONAL_TEXT, **CHAIN},
-    "check": {"petition": HASH, "outcome": ("opened", "refused"), "code": OPTIONAL_TEXT, "threshold": int,
+    "check": {"petition": HASH, "outcome": ("opened", "refused"), "code": OPTIONAL_TEXT,
+              "content": OPTIONAL_HASH, "threshold": int,
               "closes_at": TEXT},
     "sign": {"petition": HASH, "number": int, "mode": ("named", "confidential"),
              "disclosure": ("nobody", "everyone", "everyone_with_department", "representatives",
                             "representatives_with_department"),
              "signer": OPTIONAL_HASH, "credential": CREDENTIAL, "signature": TEXT},
     "withdraw": {"petition": HASH, "number": int, "key": HASH, "signature": TEXT},
+    "reached": {"petition": HASH, "signatures": int, "answer_due_at": TEXT},
     "answer": {"petition": HASH, "number": int, **CHAIN},
     "close": {"petition": HASH, "signatures": int},
 }
@@ -806,7 +808,8 @@ class Export:
                 raise Violated(f"the file has two documents of leaf {index}", index)
             there.add(index)
         kinds = ("notice", "register", "pause", "resume", "petition", "answer")
-        missing = [(i, leaf["t"]) for i, leaf in self.of_type(*kinds) if i not in there]
+        missing = [(i, leaf["t"]) for i, leaf in self.of_type(*kinds, "check")
+                   if i not in there and (leaf["t"] != "check" or is_hash(leaf.get("content")))]
         for index, kind in missing:
             if kind == "notice":
                 raise Violated(f"the document of leaf {index} is missing, and a notice's is always public", index)
@@ -981,6 +984,8 @@ def verify_export(data, policy=None, since=None, proof=None, petition=None):
         report.run("petitions' tallies", judged, book.tallies)
         if book.announced_anew:
             report.run("issuers' keys", book.new_speakers)
+        if book.stands_still():
+            report.run("employer's clock", book.clocks)
         report.not_proven += petitions.NOT_PROVEN
     if displayed is not None:
         report.run("displayed count", judged, book.displayed, displayed.leaf, displayed.signatures)

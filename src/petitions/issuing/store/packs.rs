@@ -58,7 +58,9 @@ pub struct PetitionRow {
     pub epoch: String,
     pub group_name: String,
     pub slot: i32,
-    pub until: Option<Time>,
+    pub open_days: i32,
+    pub seeking_until: Option<Time>,
+    pub closes_at: Option<Time>,
 }
 
 /// Petitions that look for supporters, are checked, or take signatures, each with its newest version.
@@ -66,7 +68,7 @@ pub async fn list_petitions(db: &mut PgConnection) -> Result<Vec<PetitionRow>> {
     sqlx::query_as!(
         PetitionRow,
         r#"select p.id, v.leaf_hash, v.document->>'title' as title, e.epoch, e.group_name, p.slot as "slot!",
-                  coalesce(p.closes_at, p.seeking_until, e.ends_at) as until
+                  p.open_days, p.seeking_until, p.closes_at
            from petition p
            join petition_version v on v.petition_id = p.id and v.version = p.version
            join petition_epoch e on e.epoch = p.epoch

@@ -9,6 +9,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::ledger::proof::petition::AnswerLeaf;
 use crate::ledger::{Leaf, document_hash};
 use crate::notices::{markdown, signs};
+use crate::petitions::life::integrity::Leaves;
 use crate::petitions::life::model::{ANSWER, State, thousands};
 use crate::petitions::life::store::writing::{self, NewAnswer};
 use crate::petitions::life::store::{self};
@@ -46,8 +47,16 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, text
         return Err(Error::conflict("Somebody else has answered meanwhile. Read that answer first."));
     }
     let number = number + 1;
-    let petition_leaf = newest(&mut tx, id).await?.leaf_hash;
-    let document = json!({"petition": id, "number": number, "text": text});
+    let version = newest(&mut tx, id).await?;
+    let leaves = Leaves::load(&mut tx, &state.ledger, &[version.ledger_entry]).await?;
+    if leaves.version(&petition, &version).is_broken() {
+        return Err(Error::conflict(
+            "What stands here isn’t what the log holds, so nobody can tell what this would answer.",
+        ));
+    }
+    let petition_leaf = version.leaf_hash;
+    let at = state.clock.now().full_minute();
+    let document = json!({"petition": id, "number": number, "at": at, "text": text});
     let content = document_hash(&document).map_err(anyhow::Error::new)?;
     let leaf = Leaf::Answer(AnswerLeaf {
         petition: hash(&petition_leaf)?,
@@ -64,7 +73,7 @@ pub async fn answer(state: &AppState, viewer: &Viewer, id: Uuid, seen: i32, text
         content: &content.0,
         leaf_hash: &leaf_hash.0,
         by: viewer.person_id,
-        at: state.clock.now(),
+        at,
         entry: entry.0,
     };
     writing::insert_answer(&mut tx, new).await?;

@@ -1,5 +1,6 @@
 //! The representatives' check: open, or refuse by a published rule. Silence opens.
 
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -7,8 +8,8 @@ use super::{enter_leaf, hash, lock, newest};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
-use crate::ledger::Leaf;
 use crate::ledger::proof::petition::{CheckLeaf, Outcome};
+use crate::ledger::{Leaf, document_hash};
 use crate::notices::signs;
 use crate::petitions::issuing;
 use crate::petitions::life::model::{REFUSAL_WORDS, State};
@@ -23,6 +24,11 @@ pub struct Refusal<'a> {
     /// One of the published rules'.
     pub code: &'a str,
     pub words: &'a str,
+}
+
+/// What the log's leaf about a refusal holds the hash of.
+pub fn refusal_document(code: &str, words: &str) -> Value {
+    json!({"code": code, "words": words})
 }
 
 /// What opening a petition now would fix: the signatures from which the employer must answer, and the close.
@@ -69,6 +75,7 @@ pub(super) async fn open_locked(
         petition: hash(&newest(db, petition.id).await?.leaf_hash)?,
         outcome: Outcome::Opened,
         code: None,
+        content: None,
         threshold: u64::try_from(threshold).map_err(anyhow::Error::new)?,
         closes_at: closes_at.to_string(),
     });
@@ -114,6 +121,9 @@ pub async fn refuse(state: &AppState, viewer: &Viewer, id: Uuid, refusal: Refusa
         petition: hash(&newest(&mut tx, id).await?.leaf_hash)?,
         outcome: Outcome::Refused,
         code: Some(refusal.code.into()),
+        content: Some(
+            document_hash(&refusal_document(refusal.code, refusal.words)).map_err(anyhow::Error::new)?,
+        ),
         threshold: u64::try_from(threshold).map_err(anyhow::Error::new)?,
         // From now on nobody can sign it.
         closes_at: now.to_string(),

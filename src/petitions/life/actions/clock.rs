@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
 use crate::ledger::Leaf;
-use crate::ledger::proof::petition::{CloseLeaf, FEW};
+use crate::ledger::proof::petition::{CloseLeaf, FEW, ReachedLeaf};
 use crate::petitions::life::counts as shown;
 use crate::petitions::life::model::State;
 use crate::petitions::life::store::{self, PetitionRow, counts, lists, writing};
@@ -36,12 +36,19 @@ pub async fn advance(state: &AppState) -> Result<()> {
         }
     }
     for id in reached {
-        let mut tx = state.db.begin().await?;
-        let petition = lock(&mut tx, id).await?;
-        note_reached(&mut tx, &petition, now).await?;
-        tx.commit().await?;
+        if let Err(error) = start_clock(state, id).await {
+            tracing::warn!(petition = %id, %error, "the employer's clock could not be started; tried again soon");
+        }
     }
     state.ledger.settle_or_wait().await;
+    Ok(())
+}
+
+async fn start_clock(state: &AppState, id: Uuid) -> Result<()> {
+    let mut tx = state.db.begin().await?;
+    let petition = lock(&mut tx, id).await?;
+    note_reached(&mut tx, &petition, state.clock.now()).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -80,14 +87,25 @@ async fn look_for_support(db: &mut PgConnection, state: &AppState, petition: &Pe
     Ok(())
 }
 
-/// Starts the employer's clock at the threshold. It is started once; who withdraws later doesn't stop it.
+/// Starts the employer's clock at the threshold, in the log. It is started once; who withdraws later doesn't stop it.
 async fn note_reached(db: &mut PgConnection, petition: &PetitionRow, now: Time) -> Result<()> {
+    // A batch that came between the count and the leaf would make the leaf's number a wrong one.
+    signing::hold_batches(db).await?;
     let leaf = newest(db, petition.id).await?.leaf_hash;
     let total = counts::find_total(db, &leaf).await?;
     let reached = petition.threshold.is_some_and(|threshold| total >= i64::from(threshold));
-    if reached && petition.reached_at.is_none() && petition.state() == State::Open {
-        writing::set_reached(db, petition.id, now, now.plus_days(ANSWER_DAYS)).await?;
+    if !reached || petition.reached_at.is_some() || petition.state() != State::Open {
+        return Ok(());
     }
+    // To the minute, as everybody reads it.
+    let due = now.plus_seconds(59).full_minute().plus_days(ANSWER_DAYS);
+    let reached = Leaf::Reached(ReachedLeaf {
+        petition: hash(&leaf)?,
+        signatures: u64::try_from(total).map_err(anyhow::Error::new)?,
+        answer_due_at: due.to_string(),
+    });
+    let (entry, _) = enter_leaf(db, &reached).await?;
+    writing::set_reached(db, petition.id, (now, due), entry.0).await?;
     Ok(())
 }
 

@@ -163,6 +163,7 @@ pub async fn update(state: &AppState, id: Uuid, words: &str, signature: &str) ->
         author: "author",
         person: None,
         text: words,
+        signature: Some(signature),
     };
     // Whoever sends an old update again posts nothing.
     writing::insert_update(&mut tx, new).await?;

@@ -10,7 +10,7 @@ mod submit;
 mod updates;
 
 pub use answer::answer;
-pub use check::{Refusal, open, refuse, terms};
+pub use check::{Refusal, open, refusal_document, refuse, terms};
 pub use clock::{advance, close};
 pub use drafts::{delete, insert, save};
 pub use follow::{follow, seen, unfollow};

@@ -32,6 +32,7 @@ pub async fn update(state: &AppState, viewer: &Viewer, id: Uuid, text: &str) -> 
         author,
         person: Some(viewer.person_id),
         text,
+        signature: None,
     };
     writing::insert_update(&mut tx, new).await?;
     tx.commit().await?;

@@ -36,6 +36,8 @@ pub struct PetitionRow {
     pub closed_at: Option<Time>,
     pub check_entry: Option<i64>,
     pub check_position: Option<i64>,
+    pub reached_entry: Option<i64>,
+    pub reached_position: Option<i64>,
     pub close_position: Option<i64>,
 }
 
@@ -55,8 +57,10 @@ pub async fn find(db: &mut PgConnection, id: Uuid) -> Result<Option<PetitionRow>
         r#"select p.id, p.state, p.author_id, p.author_key, p.epoch, p.slot, p.about_kind, p.about_id, p.open_days,
                   p.version, p.seeking_until, p.checking_since, p.checked_by, p.refusal_code, p.refusal_words,
                   p.opened_at, p.closes_at, p.threshold, p.reached_at, p.answer_due_at, p.closed_at, p.check_entry,
-                  c.position as "check_position?", e.position as "close_position?"
+                  c.position as "check_position?", p.reached_entry, r.position as "reached_position?",
+                  e.position as "close_position?"
            from petition p left join ledger_entry c on c.id = p.check_entry
+           left join ledger_entry r on r.id = p.reached_entry
            left join ledger_entry e on e.id = p.close_entry where p.id = $1"#,
         id,
     )
@@ -114,13 +118,16 @@ pub struct UpdateRow {
     pub on_day: Day,
     pub author: String,
     pub text: String,
+    /// By the key of an author without a name.
+    pub signature: Option<String>,
 }
 
 /// The newest first; those of one day in no order of time.
 pub async fn list_updates(db: &mut PgConnection, petition: Uuid) -> Result<Vec<UpdateRow>> {
     sqlx::query_as!(
         UpdateRow,
-        "select on_day, author, text from petition_update where petition_id = $1 order by on_day desc, id",
+        "select on_day, author, text, signature from petition_update where petition_id = $1
+         order by on_day desc, id",
         petition,
     )
     .fetch_all(db)
@@ -136,6 +143,14 @@ pub struct AnswerRow {
     pub at: Time,
     pub ledger_entry: i64,
     pub position: Option<i64>,
+}
+
+impl AnswerRow {
+    /// When it was given, as its hashed document says; the column beside it is for sorting.
+    pub fn dated(&self) -> Option<Time> {
+        let at = self.document["at"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+        Some(at.into())
+    }
 }
 
 /// The newest first.
@@ -163,7 +178,10 @@ pub async fn list_documents(db: &mut PgConnection) -> Result<Vec<DocumentRow>> {
         DocumentRow,
         r#"select v.ledger_entry as "entry!", v.document as "content!", p.state = 'refused' as "withheld!"
            from petition_version v join petition p on p.id = v.petition_id
-           union all select ledger_entry, document, false from petition_answer order by 1"#,
+           union all select ledger_entry, document, false from petition_answer
+           union all select check_entry, jsonb_build_object('code', refusal_code, 'words', refusal_words), false
+               from petition where state = 'refused' and check_entry is not null
+           order by 1"#,
     )
     .fetch_all(db)
     .await

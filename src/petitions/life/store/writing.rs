@@ -252,12 +252,13 @@ pub async fn refuse(
     Ok(())
 }
 
-pub async fn set_reached(db: &mut PgConnection, id: Uuid, at: Time, due: Time) -> Result<()> {
+pub async fn set_reached(db: &mut PgConnection, id: Uuid, (at, due): (Time, Time), entry: i64) -> Result<()> {
     sqlx::query!(
-        "update petition set reached_at = $2, answer_due_at = $3 where id = $1",
+        "update petition set reached_at = $2, answer_due_at = $3, reached_entry = $4 where id = $1",
         id,
         at as Time,
         due as Time,
+        entry,
     )
     .execute(db)
     .await?;
@@ -283,13 +284,15 @@ pub struct NewUpdate<'a> {
     pub author: &'static str,
     pub person: Option<Uuid>,
     pub text: &'a str,
+    /// By the key of an author without a name.
+    pub signature: Option<&'a str>,
 }
 
 /// False when the same text stands there already: whoever sends it again gains nothing.
 pub async fn insert_update(db: &mut PgConnection, new: NewUpdate<'_>) -> Result<bool> {
     let done = sqlx::query!(
-        "insert into petition_update (id, petition_id, on_day, author, person_id, text)
-         select $1, $2, $3, $4, $5, $6 where not exists (select from petition_update
+        "insert into petition_update (id, petition_id, on_day, author, person_id, text, signature)
+         select $1, $2, $3, $4, $5, $6, $7 where not exists (select from petition_update
              where petition_id = $2 and author = $4 and text = $6)",
         new.id,
         new.petition,
@@ -297,6 +300,7 @@ pub async fn insert_update(db: &mut PgConnection, new: NewUpdate<'_>) -> Result<
         new.author,
         new.person,
         new.text,
+        new.signature,
     )
     .execute(db)
     .await?;

@@ -9,6 +9,7 @@ use super::super::super::petition::{
     petition_message, threshold,
 };
 use super::super::super::tree::Hash;
+use super::clock::Clock;
 use super::issuing::{Epoch, Epochs};
 use super::signatures::Keys;
 use super::time::is_utc;
@@ -29,6 +30,7 @@ pub struct Petition {
     pub slot: u64,
     author: Option<Hash>,
     outcome: Option<Outcome>,
+    pub clock: Clock,
     closed: bool,
     /// Signatures of the newest version that stand.
     pub stand: u64,
@@ -148,6 +150,9 @@ impl Life {
         if (leaf.outcome == Outcome::Refused) != leaf.code.is_some() {
             wrong("a refusal names a rule, and nothing else does");
         }
+        if (leaf.outcome == Outcome::Refused) != leaf.content.is_some() {
+            wrong("a refusal commits to its words, and nothing else does");
+        }
         if !is_utc(&leaf.closes_at) {
             wrong("its close isn't a time of RFC 3339 in UTC");
         }
@@ -157,6 +162,10 @@ impl Life {
             wrong(&format!("{words}: for {roll} people that is {}", threshold(roll)));
         }
         petition.outcome = petition.outcome.or(Some(leaf.outcome));
+        if leaf.outcome == Outcome::Opened {
+            petition.clock.opened(leaf.threshold);
+            petition.clock.counted(petition.stand);
+        }
     }
 
     pub fn answer(&mut self, at: Place, leaf: &AnswerLeaf, report: &mut Report) {
@@ -180,6 +189,7 @@ impl Life {
             report.violated(PETITIONS, Some(at.index), "the petition was closed before");
         }
         petition.closed = true;
+        petition.clock.closed(at.index, petition.stand);
         // Fewer than five are told nobody, also not at the end.
         let hidden = leaf.signatures == 0 && petition.stand < FEW;
         if leaf.signatures != petition.stand && !hidden {
@@ -206,6 +216,7 @@ impl Life {
         }
         for petition in &self.all {
             petition.judge(epochs, report);
+            petition.clock.judge(&short(&petition.leaf), report);
         }
         let packs =
             "no petition has more signers than packs of either issuer, nor packs than people on the roll";
@@ -228,6 +239,7 @@ impl Petition {
             slot: leaf.slot,
             author: leaf.author.as_ref().map(|author| author.key),
             outcome: None,
+            clock: Clock::default(),
             closed: false,
             stand: 0,
             signers: Vec::new(),

@@ -3,6 +3,7 @@
 //!
 //! Of a signature only its key, its number and its place are kept, so that a million of them fit into memory.
 
+mod clock;
 mod issuing;
 mod life;
 mod shown;
@@ -80,6 +81,7 @@ impl Petitions {
             Leaf::Check(leaf) => life.check(place, leaf, epochs, report),
             Leaf::Sign(leaf) => life.sign(place, leaf, (&origin, epochs), work, report),
             Leaf::Withdraw(leaf) => life.withdraw(place, leaf, &origin, work, report),
+            Leaf::Reached(leaf) => life.reached(place, leaf, report),
             Leaf::Answer(leaf) => life.answer(place, leaf, report),
             Leaf::Close(leaf) => life.close(place, leaf, report),
             _ => return,

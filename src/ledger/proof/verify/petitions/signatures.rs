@@ -51,6 +51,7 @@ impl Keys {
         }
         last.number = action;
         petition.stand = petition.stand + u64::from(signs) - u64::from(last.stands);
+        petition.clock.counted(petition.stand);
         last.stands = signs;
         if signs && !last.has_signed {
             last.has_signed = true;
