@@ -466,7 +466,8 @@ async fn packs_of_a_former_epoch_are_given_while_a_petition_of_it_runs() {
     let former = room.epoch().await;
     assert!(former.former.is_empty());
     let name = former.epoch.epoch.clone();
-    let ask = |n: usize, place| holders[n].ask(&former.epoch, IssuerRole::Operator, place).expect("a request");
+    let ask =
+        |n: usize, place| holders[n].ask(&former.epoch, IssuerRole::Operator, place).expect("a request");
     let places = [room.place(&holders[0]).await.expect("one"), room.place(&holders[1]).await.expect("one")];
     let first = room.ask(&ask(0, places[0])).await.assert_status(200).body;
     crate::support::petition::open(&room.app, room.workers[0].id(), 1, "More daylight").await;
