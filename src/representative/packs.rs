@@ -18,7 +18,7 @@ use crate::ledger::proof::{base64url, from_base64url};
 
 use axum::http::StatusCode;
 
-/// Wrong codes for one person in an hour, after which further wrong ones are answered without a hint. The right one is
+/// Wrong codes for one person in an hour, from which on further wrong ones are refused as too many. The right one is
 /// always taken: whoever could lock it would keep colleagues from their credentials, and nobody guesses 80 random bits.
 const GUESSES: u32 = 10;
 
@@ -160,7 +160,7 @@ impl Representative {
             guess.1 = guess.1.saturating_add(1);
             tried = guess.1;
         }
-        if tried > GUESSES {
+        if tried >= GUESSES {
             let words = "Too many wrong codes were tried for this person. The right one is still taken; ask your \
                          representative for a new one if you have lost it.";
             return Error::Rejected(StatusCode::TOO_MANY_REQUESTS, words.into());

@@ -4,9 +4,13 @@ use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledP
 #[expect(deprecated, reason = "its successor is missing in Chromiums that distributions still ship")]
 use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
 use chromiumoxide::cdp::browser_protocol::network::EnableParams;
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, RemoveScriptToEvaluateOnNewDocumentParams,
+};
 use daylight::credentials::wire::ActionRequest;
 use daylight::ledger::proof::petition::{Disclosure, Mode};
 
+use crate::representative::CODE;
 use crate::support::petition::Open;
 use crate::tab::{Key, NARROW, Tab, WIDE};
 use crate::workplace::Workplace;
@@ -106,6 +110,7 @@ async fn somebody_signs_changes_and_withdraws_by_mouse() {
     assert_eq!(received(&place)[1..], wanted);
     assert!(tab.eval::<bool>("document.querySelector('#receipt-part').hidden").await);
     assert_eq!(place.representative.shared().cookies, 0, "no cookie went along");
+    assert_eq!(place.representative.shared().referrers, 0, "nor on which page it was");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     tab.close().await;
 }
@@ -236,6 +241,83 @@ async fn a_cut_network_loses_nothing_and_there_is_a_second_way() {
 #[expect(deprecated, reason = "as above")]
 async fn set_offline(tab: &Tab, offline: bool) {
     tab.run(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await;
+}
+
+#[tokio::test]
+async fn another_text_than_the_logs_isnt_signed() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "More daylight in the hall").await;
+    place.app.state.ledger.settle().await.expect("the log signs");
+    let tab = place.recovered(&place.epoch.colleagues[8]).await;
+    // What a server does that shows one text and has another signed: the script reads these when it begins.
+    let faults = [
+        ("it.document = it.document.replace('We ask for it.', 'We ask for less.')", "isn’t the one"),
+        ("it.leaf = it.leaf.replace('\"slot\":3', '\"slot\":4')", "isn’t the one"),
+        ("it.slot = 4", "isn’t the one"),
+        ("it.index = 0", "holds something else"),
+    ];
+    for (change, words) in faults {
+        let script = format!(
+            "document.addEventListener('readystatechange', () => {{ const it = document.querySelector('#signing')?.dataset;
+              if (document.readyState === 'interactive' && it) {{ {change}; }} }})"
+        );
+        let added = tab.run(AddScriptToEvaluateOnNewDocumentParams::new(script)).await;
+        tab.open(&page(&it)).await;
+        wait_for_form(&tab).await;
+        tab.click("label[for='mode-named']").await;
+        tab.click("#submit").await;
+        tab.wait(&format!("document.querySelector('#trouble').textContent.includes({words:?})")).await;
+        tab.run(RemoveScriptToEvaluateOnNewDocumentParams::new(added.identifier.clone())).await;
+    }
+    assert_eq!(received(&place), []);
+    assert_eq!(place.app.count("petition_waiting").await, 0);
+    // What is read is what is hashed, whatever stood there.
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    assert_eq!(tab.text("#petition-demand").await, "We ask for it.");
+    tab.click("label[for='mode-named']").await;
+    tab.click("#submit").await;
+    wait_for_signed(&tab).await;
+    assert!(!tab.text("#signed").await.contains("isn’t in the public log yet"));
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn a_wallet_from_paper_withdraws_from_a_petition_of_a_former_epoch() {
+    let place = Workplace::start(CROWD).await;
+    let it = place.open(3, "Bicycle racks").await;
+    place.begin_next().await;
+    let me = &place.epoch.colleagues[6];
+    let tab = place.tab_of(me.person).await;
+    tab.open("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#begin').hidden").await;
+    tab.fill("#recovery", &me.holder.seed.to_code()).await;
+    tab.click("#recover .button").await;
+    tab.wait("document.querySelector('#epoch').textContent === 'Credentials for 2026-Q4'").await;
+    tab.open(&page(&it)).await;
+    wait_for_form(&tab).await;
+    tab.click("#withdraw-elsewhere").await;
+    tab.click("#withdraw-yes").await;
+    tab.wait("document.querySelector('#signed-title').textContent === 'You withdrew your signature'").await;
+    assert_eq!(received(&place), [(2, None)]);
+    assert_eq!(place.representative.shared().referrers, 0);
+    tab.close().await;
+    // Whose key isn't on that roll is told which it is.
+    let person = place.newcomer("omar@example.com").await;
+    let tab = place.tab_of(person).await;
+    tab.open("/petitions/wallet").await;
+    tab.wait("!document.querySelector('#begin').hidden").await;
+    tab.click("#make").await;
+    tab.wait("!document.querySelector('#enrolment').hidden && !document.querySelector('#make').disabled")
+        .await;
+    tab.fill("#code", CODE).await;
+    tab.click("#enrol .button").await;
+    tab.wait("document.querySelector('#is').textContent === 'Waiting for the roll'").await;
+    tab.open(&page(&it)).await;
+    tab.wait("!document.querySelector('#no-pack').hidden").await;
+    let why = tab.text("#no-pack-why").await;
+    assert!(why.contains("belongs to 2026-Q4") && why.contains("isn’t on the roll of that time"), "{why}");
+    tab.close().await;
 }
 
 #[tokio::test]

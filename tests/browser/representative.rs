@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -53,6 +53,10 @@ pub struct Shared {
     pub lies: bool,
     /// Headers of every request that a browser sent along.
     pub cookies: usize,
+    /// Those that say on which page it was.
+    pub referrers: usize,
+    /// The epoch after the one whose packs it gives; nobody is on its roll yet.
+    pub next: Option<EpochInfo>,
 }
 
 impl Played {
@@ -90,6 +94,9 @@ async fn for_the_dashboard(State(it): Is, request: Request, next: Next) -> Respo
     if request.headers().contains_key(header::COOKIE) {
         it.shared().cookies += 1;
     }
+    if request.headers().contains_key(header::REFERER) {
+        it.shared().referrers += 1;
+    }
     let mut response = if request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else if it.shared().away {
@@ -120,16 +127,21 @@ async fn issuer(State(it): Is) -> Json<IssuerInfo> {
     })
 }
 
-async fn epoch_info(State(it): Is) -> Json<EpochInfo> {
-    let mut epoch = EpochInfo { proof: None, ..it.epoch.clone() };
+type Named = Query<BTreeMap<String, String>>;
+
+async fn epoch_info(State(it): Is, Query(query): Named) -> Json<EpochInfo> {
+    let is_former = query.get("epoch") == Some(&it.epoch.epoch.epoch);
+    let next = it.shared().next.clone().filter(|_| !is_former);
+    let mut epoch = EpochInfo { proof: None, ..next.unwrap_or_else(|| it.epoch.clone()) };
     if it.shared().lies {
         epoch.leaf_hash = Hash([1; 32]);
     }
     Json(epoch)
 }
 
-async fn place(State(it): Is, Path(key): Path<String>) -> Response {
-    let place = it.shared().places.get(&key).map(|(index, _)| *index);
+async fn place(State(it): Is, Path(key): Path<String>, Query(query): Named) -> Response {
+    let is_asked = query.get("epoch") == Some(&it.epoch.epoch.epoch);
+    let place = it.shared().places.get(&key).map(|(index, _)| *index).filter(|_| is_asked);
     match place {
         Some(index) => Json(json!({"epoch": it.epoch.epoch.epoch, "index": index})).into_response(),
         None => refused(StatusCode::NOT_FOUND, "Not on a roll."),

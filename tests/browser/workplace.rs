@@ -7,7 +7,11 @@ use std::sync::Arc;
 use daylight::app;
 use daylight::clock::Time;
 use daylight::credentials::wire::EpochInfo;
+use daylight::ledger::proof::base64url;
+use daylight::ledger::proof::leaf::Leaf;
+use daylight::ledger::proof::petition::epoch_message;
 use daylight::web::Role;
+use ed25519_dalek::Signer;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -42,6 +46,7 @@ impl Workplace {
             ends_at: Time::from("2027-01-01T00:00:00Z".parse::<jiff::Timestamp>().expect("a time")),
             packs: colleagues as u64,
             packs_needed: 20,
+            former: Vec::new(),
         };
         let origin = app.state.config.log_origin.clone();
         let representative = Played::serve(theirs, base.clone(), origin, info).await;
@@ -64,6 +69,31 @@ impl Workplace {
         let it = petition::open(&self.app, self.epoch.colleagues[0].person, slot, title).await;
         self.representative.shared().slots.insert(it.leaf_hash.to_string(), slot);
         it
+    }
+
+    /// The next epoch begins, with nobody on its roll; petitions of the one before stay open.
+    pub async fn begin_next(&self) {
+        let mut leaf = self.epoch.leaf.clone();
+        (leaf.epoch, leaf.previous) = ("2027-Q1".into(), Some(self.epoch.leaf_hash));
+        let origin = &self.app.state.config.log_origin;
+        let signature = petition::representative_key().sign(epoch_message(origin, &leaf).as_bytes());
+        leaf.signature = base64url(&signature.to_bytes());
+        let (entry, leaf_hash) = petition::enter(&self.app, &Leaf::Epoch(leaf.clone())).await;
+        self.app.state.ledger.settle().await.expect("the log signs");
+        sqlx::query(
+            "insert into petition_epoch (epoch, number, group_name, representative_id, ends_at, leaf, leaf_hash,
+                 ledger_entry, began_at)
+             select '2027-Q1', 2, group_name, representative_id, '2027-04-01T00:00:00Z', $1, $2, $3, began_at
+             from petition_epoch",
+        )
+        .bind(serde_json::to_value(&leaf).expect("JSON"))
+        .bind(leaf_hash.0.to_vec())
+        .bind(entry)
+        .execute(&self.app.state.db)
+        .await
+        .expect("the epoch");
+        let next = EpochInfo { epoch: leaf, leaf_hash, ..self.representative.epoch.clone() };
+        self.representative.shared().next = Some(next);
     }
 
     /// A new private window in which this person is signed in.

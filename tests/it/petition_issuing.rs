@@ -460,6 +460,55 @@ async fn a_leaver_stays_in_the_epoch_and_gets_nothing_in_the_next() {
 }
 
 #[tokio::test]
+async fn packs_of_a_former_epoch_are_given_while_a_petition_of_it_runs() {
+    let mut room = Room::new(2).await;
+    let holders = room.begin().await;
+    let former = room.epoch().await;
+    assert!(former.former.is_empty());
+    let name = former.epoch.epoch.clone();
+    let ask =
+        |n: usize, place| holders[n].ask(&former.epoch, IssuerRole::Operator, place).expect("a request");
+    let places = [room.place(&holders[0]).await.expect("one"), room.place(&holders[1]).await.expect("one")];
+    let first = room.ask(&ask(0, places[0])).await.assert_status(200).body;
+    crate::support::petition::open(&room.app, room.workers[0].id(), 1, "More daylight").await;
+    // Over New Year, with a newcomer.
+    lend_keys(&room.app);
+    room.app.state.clock.advance(61 * 86_400);
+    let newcomer = room.app.actor(Role::Worker).await;
+    room.workers.push(newcomer);
+    room.enrol(2, &room.holder(3)).await.assert_status(200);
+    room.played.agree(&room.app).await.expect("the next epoch");
+    let next = room.epoch().await;
+    assert_eq!((next.epoch.epoch.as_str(), &next.former), ("2027-Q1", &vec![name.clone()]));
+    let visitor = room.app.visitor();
+    let look = |path: String| {
+        let visitor = &visitor;
+        async move { visitor.get(&format!("/api/v1/petitions/{path}?epoch=2026-Q4")).await }
+    };
+    let again: EpochInfo =
+        serde_json::from_str(&look("epoch".into()).await.assert_status(200).body).expect("an epoch");
+    assert_eq!((again.leaf_hash, again.epoch), (former.leaf_hash, former.epoch.clone()));
+    assert!(again.proof.is_some() && again.former.is_empty());
+    for n in 0..2 {
+        let place = look(format!("places/{}", holders[n].identity())).await.assert_status(200).json();
+        assert_eq!((place["epoch"].as_str(), place["index"].as_u64()), (Some("2026-Q4"), Some(places[n])));
+    }
+    look(format!("places/{}", room.holder(3).identity())).await.assert_status(404);
+    assert_eq!(room.ask(&ask(0, places[0])).await.assert_status(200).body, first, "byte for byte");
+    room.ask(&ask(1, places[1])).await.assert_status(200);
+    room.ask(&ask(1, places[0])).await.assert_status(403);
+    // Once nothing of it runs any more, it is over.
+    sqlx::query("update petition set state = 'closed', closed_at = closes_at")
+        .execute(&room.app.state.db)
+        .await
+        .unwrap();
+    look("epoch".into()).await.assert_status(404);
+    look(format!("places/{}", holders[0].identity())).await.assert_status(404);
+    room.ask(&ask(0, places[0])).await.assert_status(404);
+    assert!(room.epoch().await.former.is_empty());
+}
+
+#[tokio::test]
 async fn an_early_epoch_begins_when_slots_or_servers_change() {
     let room = Room::new(1).await;
     room.begin().await;

@@ -315,6 +315,10 @@ async fn a_text_changed_by_sql_is_noticed_and_cant_be_signed() {
         );
         assert!(!page.attributes("a", "href").contains(&sign), "{sql}");
         room.worker.get(&format!("{path}/petition.json")).await.assert_status(409);
+        let form = room.worker.get(&sign).await.assert_status(200);
+        assert_eq!((form.select("#broken").len(), form.select("#signing").len()), (1, 0), "{sql}");
+        let answer = room.publisher.get(&format!("{path}/answer")).await.assert_status(200);
+        assert_eq!(answer.select("#broken").len(), 1, "{sql}");
         assert_eq!(room.worker.get("/petitions").await.select(".chip--bad"), ["Doesn’t fit the log"]);
         room.tamper(
             "update petition_version v set document = k.document from kept k where k.leaf_hash = v.leaf_hash",
@@ -325,6 +329,8 @@ async fn a_text_changed_by_sql_is_noticed_and_cant_be_signed() {
         room.tamper("drop table petition_kept").await;
     }
     assert!(room.worker.get(&path).await.select("#broken").is_empty());
+    let form = room.worker.get(&sign).await;
+    assert_eq!((form.select("#broken").len(), form.select("#signing").len()), (0, 1));
     for sql in [
         "update petition set threshold = 1000",
         "update petition set closes_at = closes_at + interval '1 day', threshold = 10",
@@ -333,6 +339,8 @@ async fn a_text_changed_by_sql_is_noticed_and_cant_be_signed() {
         room.tamper(sql).await;
         let page = room.worker.get(&path).await;
         assert_eq!(page.select("#broken-terms").len(), 1, "{sql}");
+        let form = room.worker.get(&sign).await;
+        assert_eq!((form.select("#broken").len(), form.select("#signing").len()), (1, 0), "{sql}");
         assert!(!page.attributes("a", "href").contains(&sign), "{sql}");
     }
 }

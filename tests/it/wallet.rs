@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::support::petition;
-use crate::support::representative::{CODE, Played};
+use crate::support::representative::{CODE, Played, lend_keys};
 use crate::support::{Actor, TestApp, fresh_folder};
 
 struct Room {
@@ -153,6 +153,8 @@ async fn somebody_signs_and_takes_it_back_without_a_browser() {
     assert!(room.run(&sign).await.fine().starts_with("Signed: More daylight"));
     let receipt = json(&room.path("receipt.json"));
     assert_eq!(receipt["promise"]["by"], "representative", "the employer hears of it with its batch");
+    let conditions = receipt["conditions"].as_str().expect("what the promise depends on");
+    assert!(conditions.contains("five or more") && conditions.contains("refused"), "{conditions}");
     assert_eq!(room.app.count("petition_waiting").await, 0);
     assert!(room.run(&["withdraw", "1.json"]).await.fine().starts_with("Withdrawn: More daylight"));
     match room.played.actions().as_slice() {
@@ -206,9 +208,77 @@ async fn a_code_on_paper_brings_everything_back() {
     room.run_with("new.json", &["fetch"], "").await.fine();
     let pack = |name| json(&room.path(name))["packs"].clone();
     assert_eq!(pack("wallet.json"), pack("new.json"), "the same request gets the same pack");
-    // It doesn't know what the former one did; the server says from which number to go on.
-    room.run_with("new.json", &["withdraw", "2.json"], "").await.fine();
-    assert_eq!(room.app.count("petition_waiting where number = 3 and kind = 'withdraw'").await, 1);
+    // It doesn't know what the former one did, nor whether that was with a name.
+    room.run_with("new.json", &["withdraw", "2.json"], "").await.refused("--anyway");
+    assert_eq!(room.app.count("petition_waiting where kind = 'withdraw'").await, 0);
+    // The server says from which number to go on.
+    room.run_with("new.json", &["withdraw", "2.json", "--anyway"], "").await.fine();
+    assert_eq!(room.app.count("petition_waiting where kind = 'withdraw'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_name_the_dashboard_sees_nothing_unasked() {
+    let room = Room::new().await;
+    room.enrol().await;
+    room.run(&["fetch"]).await.fine();
+    sqlx::query("update petition_epoch set packs = 20").execute(&room.app.state.db).await.unwrap();
+    // Their server doesn't take it: it doesn't know this petition.
+    room.petition(3, "Longer breaks").await;
+    let sign = ["sign", "3.json", "--confidential"];
+    room.run(&sign).await.refused("Nothing was handed in");
+    assert_eq!(room.app.count("petition_waiting").await, 0);
+    assert!(json(&room.path("wallet.json"))["signed"].as_array().expect("a list").is_empty());
+    room.run(&[&sign[..], &["--anyway"]].concat()).await.fine();
+    assert_eq!(room.app.count("petition_waiting where mode = 'confidential'").await, 1);
+    room.run(&["withdraw", "3.json"]).await.refused("--anyway");
+    assert_eq!(room.app.count("petition_waiting where kind = 'sign'").await, 1);
+    room.run(&["withdraw", "3.json", "--anyway"]).await.fine();
+    // With a name there is nothing to hide.
+    room.run(&["sign", "3.json", "--name", "everyone"]).await.fine();
+    room.run(&["withdraw", "3.json"]).await.fine();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_on_paper_brings_former_epochs_back_while_their_petitions_run() {
+    let room = Room::new().await;
+    room.enrol().await;
+    room.run(&["fetch"]).await.fine();
+    let open = room.petition(1, "More daylight").await;
+    room.played.open(open.leaf_hash, 1);
+    room.run(&["sign", "1.json", "--name", "everyone"]).await.fine();
+    let code = json(&room.path("wallet.json"))["code"].as_str().expect("a code").to_owned();
+
+    // Over New Year; it is still open.
+    let end = "update petition set closes_at = closes_at + interval '30 days'";
+    sqlx::query(end).execute(&room.app.state.db).await.unwrap();
+    lend_keys(&room.app);
+    room.app.state.clock.advance(61 * 86_400);
+    assert_eq!(room.played.agree(&room.app).await.expect("an epoch").epoch, "2027-Q1");
+    room.run_with("new.json", &["recover"], &code).await.fine();
+    let worker_ref = json(&room.path("wallet.json"))["pinned"]["worker_ref"].as_str().unwrap().to_owned();
+    let enrol = ["enrol", "--server", &room.server, "--worker-ref", &worker_ref, "--code", CODE];
+    room.run_with("new.json", &enrol, "").await.fine();
+    let said = room.run_with("new.json", &["fetch"], "").await.fine();
+    assert!(said.contains("2026-Q4") && said.contains("2027-Q1"), "{said}");
+    let (old, new) = (json(&room.path("wallet.json")), json(&room.path("new.json")));
+    let packs = new["packs"].as_array().expect("packs");
+    let former = packs.iter().find(|kept| kept["leaf"]["epoch"] == "2026-Q4");
+    assert_eq!(former, Some(&old["packs"][0]), "byte for byte");
+    // It doesn't know its number, and goes on after the one that stands.
+    room.run_with("new.json", &["sign", "1.json", "--name", "representatives"], "").await.fine();
+    room.run_with("new.json", &["withdraw", "1.json"], "").await.fine();
+    // Without fetching first, too.
+    room.run_with("third.json", &["recover"], &code).await.fine();
+    room.run_with("third.json", &enrol, "").await.fine();
+    room.run_with("third.json", &["withdraw", "1.json"], "").await.fine();
+    let packs = json(&room.path("third.json"))["packs"].clone();
+    assert_eq!(packs, Value::Array(vec![old["packs"][0].clone()]));
+    // Who came later was never on that roll.
+    room.run_with("other.json", &["init"], "").await.fine();
+    room.run_with("other.json", &enrol, "").await.fine();
+    room.run_with("other.json", &["sign", "1.json", "--name", "everyone"], "")
+        .await
+        .refused("isn't on the roll of 2026-Q4");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

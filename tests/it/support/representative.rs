@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -53,12 +53,27 @@ struct Kept {
     roll: Vec<(Uuid, Option<Hash>)>,
     /// Keys that workers brought with a code.
     enrolled: BTreeMap<Uuid, Hash>,
-    given: BTreeMap<u64, Hash>,
+    /// Epochs before this one, each with its roll.
+    former: Vec<Running>,
+    /// By epoch and place.
+    given: BTreeMap<(String, u64), Hash>,
     notices: Vec<IssueNotice>,
-    /// By leaf hash of the version: its slot.
-    petitions: BTreeMap<Hash, u64>,
+    /// By leaf hash of the version: its epoch and slot.
+    petitions: BTreeMap<Hash, (String, u64)>,
     actions: Vec<ActionRequest>,
     used: BTreeSet<(Hash, Hash)>,
+}
+
+/// An epoch, its end and its roll.
+type Running = (EpochLeaf, daylight::clock::Time, Vec<(Uuid, Option<Hash>)>);
+
+impl Kept {
+    /// The epoch with this name; the newest where none is given.
+    fn running(&self, name: Option<&str>) -> Option<Running> {
+        let newest = (self.epoch.clone()?, self.ends_at?, self.roll.clone());
+        let Some(name) = name else { return Some(newest) };
+        self.former.iter().chain([&newest]).find(|(leaf, ..)| leaf.epoch == name).cloned()
+    }
 }
 
 fn signed(key: &SigningKey, message: &str) -> String {
@@ -199,8 +214,9 @@ impl Played {
         self.post(app, "/api/v1/representative/roll", &signature).await.assert_status(204);
         let mut kept = self.kept();
         if let Some(leaf) = signature.begins {
+            let former = kept.running(None);
+            kept.former.extend(former);
             kept.epoch = Some(leaf);
-            kept.given.clear();
         }
         kept.ends_at = Some(proposal.ends_at);
         kept.roll = proposal.entries.iter().map(|e| (e.worker_ref, e.id_key)).collect();
@@ -225,9 +241,11 @@ impl Played {
         leaf
     }
 
-    /// Takes signatures for a version of a petition.
+    /// Takes signatures for a version of a petition of the newest epoch.
     pub fn open(&self, version: Hash, slot: u64) {
-        self.kept().petitions.insert(version, slot);
+        let mut kept = self.kept();
+        let epoch = kept.epoch.as_ref().expect("an epoch").epoch.clone();
+        kept.petitions.insert(version, (epoch, slot));
     }
 
     /// Who enrolled with a code.
@@ -241,17 +259,20 @@ impl Played {
 
     fn give(&self, request: &PackRequest) -> Option<PackResponse> {
         let mut kept = self.kept();
-        let epoch = kept.epoch.clone().filter(|e| e.epoch == request.epoch)?;
-        let id_key = kept.roll.get(usize::try_from(request.index).ok()?)?.1?;
+        let (epoch, _, roll) = kept.running(Some(&request.epoch))?;
+        let id_key = roll.get(usize::try_from(request.index).ok()?)?.1?;
         let hash = is_asked_by(&id_key, &self.origin, REPRESENTATIVE, request).ok()?;
-        if *kept.given.entry(request.index).or_insert(hash) != hash {
+        let place = (epoch.epoch.clone(), request.index);
+        if *kept.given.entry(place).or_insert(hash) != hash {
             return None;
         }
         let notice = self.notice(&epoch.epoch, request.index, hash);
         kept.notices.push(notice);
         drop(kept);
         let blinded: Vec<Vec<u8>> = request.blinded.iter().flat_map(|b| from_base64url(b)).collect();
-        let keys = token_keys(IssuerRole::Representative);
+        let first = token_keys(IssuerRole::Representative);
+        let is_first = first.as_issuer(REPRESENTATIVE) == epoch.representative;
+        let keys = if is_first { first } else { next_token_keys() };
         let signed = keys.sign_pack(&blinded, &Random::seeded(4)).ok()?;
         Some(PackResponse { signed: signed.iter().map(|s| base64url(s)).collect() })
     }
@@ -259,8 +280,9 @@ impl Played {
     fn take(&self, request: &ActionRequest) -> Option<Promise> {
         let mut kept = self.kept();
         let (ActionRequest::Sign { petition, .. } | ActionRequest::Withdraw { petition, .. }) = request;
-        let slot = Slot::of(&self.origin, kept.epoch.as_ref()?, *kept.petitions.get(petition)?, *petition)?;
-        let roll = kept.roll.clone();
+        let (epoch, slot) = kept.petitions.get(petition)?;
+        let (leaf, _, roll) = kept.running(Some(epoch))?;
+        let slot = Slot::of(&self.origin, &leaf, *slot, *petition)?;
         let known = |index: u64| {
             let (worker_ref, id_key) = *roll.get(index as usize)?;
             Some(action::Known { worker_ref, id_key: id_key? })
@@ -279,21 +301,26 @@ async fn issuer(State(played): State<Played>) -> Response {
     Json(played.info()).into_response()
 }
 
-async fn epoch(State(played): State<Played>) -> Response {
-    let kept = played.kept();
-    let Some((epoch, ends_at)) = kept.epoch.clone().zip(kept.ends_at) else {
+type Named = Query<BTreeMap<String, String>>;
+
+async fn epoch(State(played): State<Played>, Query(query): Named) -> Response {
+    let running = played.kept().running(query.get("epoch").map(String::as_str));
+    let Some((epoch, ends_at, _)) = running else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let leaf_hash = leaf_hash(&Leaf::Epoch(epoch.clone()).to_bytes().expect("a leaf"));
-    Json(EpochInfo { epoch, leaf_hash, proof: None, ends_at, packs: 0, packs_needed: 20 }).into_response()
+    let info =
+        EpochInfo { epoch, leaf_hash, proof: None, ends_at, packs: 0, packs_needed: 20, former: Vec::new() };
+    Json(info).into_response()
 }
 
-async fn place(State(played): State<Played>, Path(id_key): Path<String>) -> Response {
-    let kept = played.kept();
-    let index = kept.roll.iter().position(|(_, key)| key.is_some_and(|key| key.to_string() == id_key));
-    match (index, &kept.epoch) {
-        (Some(index), Some(epoch)) => Json(json!({"epoch": epoch.epoch, "index": index})).into_response(),
-        _ => StatusCode::NOT_FOUND.into_response(),
+async fn place(State(played): State<Played>, Path(id_key): Path<String>, Query(query): Named) -> Response {
+    let Some((epoch, _, roll)) = played.kept().running(query.get("epoch").map(String::as_str)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match roll.iter().position(|(_, key)| key.is_some_and(|key| key.to_string() == id_key)) {
+        Some(index) => Json(json!({"epoch": epoch.epoch, "index": index})).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
