@@ -174,7 +174,8 @@ impl Representative {
         let kept = self.kept();
         let newest = kept.begun().ok_or(Error::NotFound)?;
         let Some(name) = name.filter(|name| *name != newest.leaf.epoch) else { return Ok(newest.clone()) };
-        let named = kept.epochs.get(name).filter(|signed| signed.leaf_hash.is_some()).ok_or(Error::NotFound)?;
+        let named =
+            kept.epochs.get(name).filter(|signed| signed.leaf_hash.is_some()).ok_or(Error::NotFound)?;
         let petitions = self.0.store.list::<OpenPetition>(PETITIONS, b"")?;
         let is_in_use = self.now() < named.ends_at || petitions.iter().any(|(_, it)| it.epoch == name);
         if is_in_use { Ok(named.clone()) } else { Err(Error::NotFound) }

@@ -91,7 +91,8 @@ impl<'a> Fetching<'a> {
         let pinned = self.wallet.pinned()?;
         let ours = format!("{}/api/v1/petitions/epoch?epoch={epoch}", pinned.server);
         let ours: Option<EpochInfo> = self.web.find(&ours).await?;
-        let ours = ours.with_context(|| format!("the dashboard gives out no credentials of {epoch} any more"))?;
+        let ours =
+            ours.with_context(|| format!("the dashboard gives out no credentials of {epoch} any more"))?;
         let theirs = format!("{}/epoch?epoch={epoch}", self.representative.server);
         let theirs: Option<EpochInfo> = self.web.find(&theirs).await?;
         let theirs = theirs.with_context(|| {

@@ -90,8 +90,7 @@ pub async fn show(
         leaf: base64url(&it.leaf_hash),
         leaf_text: String::from_utf8_lossy(&it.leaf).into_owned(),
         document_text: it.whole.to_string(),
-        is_broken: it.takes_signatures(page.now)
-            && life::find_signable(&mut db, &state, id).await?.is_none(),
+        is_broken: it.takes_signatures(page.now) && life::find_signable(&mut db, &state, id).await?.is_none(),
         worker_ref: store::find_worker_ref(&mut db, viewer.person_id).await?,
         department: person.and_then(|p| p.department),
         second: Second::find(&mut db, &state).await?,
