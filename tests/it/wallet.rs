@@ -326,8 +326,8 @@ async fn keys_that_not_everybody_is_shown_are_noticed() {
     room.run(&["fetch"]).await.refused(&now);
     let enrol = ["enrol", "--code", CODE];
     room.run(&enrol).await.refused("use daylight wallet enrol --code CODE --other-key FINGERPRINT");
-    let wrong = fingerprint(&key);
-    room.run(&[&enrol[..], &["--other-key", &wrong]].concat())
+    let other = fingerprint(&key);
+    room.run(&[&enrol[..], &["--other-key", &other]].concat())
         .await
         .refused("is another than at this wallet's first use");
     assert!(room.played.enrolled().is_empty());
