@@ -137,10 +137,10 @@ fn peak(
         let signed = (CLIENTS * EACH) as f64 / seconds;
         let one = pgbench(embedded, NAIVE, 32, bench.length)?;
         let many = pgbench(embedded, &batched(CLIENTS), 1, bench.length)? * CLIENTS as f64;
-        bench.server.block_on(fill::run(
-            &mut *bench.server.block_on(subject.state.db.acquire())?,
-            "delete from petition_waiting where petition_leaf = '\\x00'",
-        ))?;
+        bench.server.block_on(async {
+            let mut db = subject.state.db.acquire().await?;
+            fill::run(&mut db, "delete from petition_waiting where petition_leaf = '\\x00'").await
+        })?;
         if round > 0 {
             naive.push((signed, Some(one)));
             together.push((signed, Some(many)));

@@ -159,7 +159,14 @@ pub async fn open(state: &AppState, slot: u64) -> anyhow::Result<Petition> {
     .bind(id)
     .fetch_one(&mut *db)
     .await?;
-    let check = CheckLeaf { petition: leaf, outcome: Outcome::Opened, code: None, threshold: 100, closes_at };
+    let check = CheckLeaf {
+        petition: leaf,
+        outcome: Outcome::Opened,
+        code: None,
+        content: None,
+        threshold: 100,
+        closes_at,
+    };
     let entry = daylight(ledger::submit(&mut db, &Leaf::Check(check)).await)?;
     sqlx::query("update petition set check_entry = $2 where id = $1")
         .bind(id)

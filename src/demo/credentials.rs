@@ -48,7 +48,7 @@ impl<'a> Servers<'a> {
         if self.representative.has_proposal()? {
             self.representative.countersign().await?;
         }
-        Ok(self.representative.tick().await?)
+        self.representative.tick().await
     }
 
     /// Gives everybody a wallet and the packs of the epoch that runs, but the first: that is for whoever tries it.

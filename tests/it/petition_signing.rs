@@ -117,7 +117,7 @@ async fn batches_are_never_small_and_their_order_tells_nothing() {
             counts.push(now);
         }
     }
-    assert!(published >= 10 && published < 23, "{published}");
+    assert!((10..23).contains(&published), "{published}");
     let mut tx = app.state.db.begin().await.expect("a transaction");
     let closed = signing::close_out(&mut tx, &app.state, &open.leaf_hash).await.expect("closed");
     tx.commit().await.expect("committed");
