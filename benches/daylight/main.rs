@@ -1,7 +1,7 @@
 //! Measures Daylight beside references in the same run: what counts is the ratio, since figures of a
 //! machine drift by the hour. docs/performance.md says how to run it and what it found.
 //!
-//!     cargo bench -- [--large] [--quick] [--only pages,ingest,ledger,decision,petitions,binary]
+//!     cargo bench -- [--large] [--quick] [--hold MINUTES] [--only pages,ingest,ledger,decision,petitions,binary]
 
 mod binary;
 mod client;
@@ -32,6 +32,8 @@ pub struct Bench {
     pub rounds: usize,
     pub length: Duration,
     pub large: bool,
+    /// Minutes for which signing is held.
+    pub hold: usize,
     pub rows: Vec<Row>,
     pub notes: Vec<String>,
 }
@@ -65,6 +67,11 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         rounds: if quick { 3 } else { 7 },
         length: Duration::from_millis(if quick { 700 } else { 2000 }),
         large: has("--large"),
+        hold: arguments
+            .iter()
+            .skip_while(|a| *a != "--hold")
+            .nth(1)
+            .map_or(Ok(if quick { 1 } else { 10 }), |n| n.parse())?,
         rows: Vec::new(),
         notes: Vec::new(),
     };

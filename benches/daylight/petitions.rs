@@ -207,7 +207,7 @@ fn program() -> anyhow::Result<PathBuf> {
 /// 2,000 a minute for ten minutes, at an even pace, while others read; every answer 202, and none lost.
 fn held(bench: &mut Bench, subject: &Subject, issuers: &Arc<Issuers>) -> anyhow::Result<()> {
     const CONNECTIONS: usize = 16;
-    let minutes = if bench.rounds < 5 { 1 } else { 10 };
+    let minutes = bench.hold;
     let count = A_MINUTE * minutes;
     eprintln!("holding {A_MINUTE} signatures a minute for {minutes} minutes");
     let petition = bench.server.block_on(signatures::open(&subject.state, 2))?;
