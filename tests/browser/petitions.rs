@@ -227,7 +227,7 @@ async fn a_cut_network_loses_nothing_and_there_is_a_second_way() {
     tab.click("#submit").await;
     tab.wait("document.querySelector('#here-dialog').open").await;
     tab.click("#here-yes").await;
-    tab.wait("document.querySelector('#signed-words').textContent.includes('confidentially')").await;
+    tab.wait("document.querySelector('#signed-words').textContent.includes('whoever saw that knows')").await;
     let _: bool = tab.eval(forget).await;
     tab.open(&page(&it)).await;
     wait_for_form(&tab).await;
