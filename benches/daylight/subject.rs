@@ -27,7 +27,7 @@ pub fn folder() -> PathBuf {
 /// is tied to.
 pub fn postgres(name: &str) -> anyhow::Result<Embedded> {
     let settings =
-        Settings { data_dir: folder().join(name), bindir: None, durable: true, max_connections: 40 };
+        Settings { data_dir: folder().join(name), bindir: None, durable: true, max_connections: 80 };
     Ok(Embedded::start(&settings)?)
 }
 
