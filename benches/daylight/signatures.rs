@@ -132,9 +132,8 @@ pub async fn open(state: &AppState, slot: u64) -> anyhow::Result<Petition> {
     let entry = daylight(ledger::submit(&mut db, &leaf).await)?;
     let leaf = daylight(ledger::leaf_hash_of(&mut db, entry).await)?;
     sqlx::query(
-        "insert into petition (id, state, author_id, epoch, slot, open_days, version, opened_at, closes_at, threshold)
-         select $1, 'open', id, $2, $3, 60, 1, now(), now() + interval '60 days', 100
-         from person where email = 'council@bench.example'",
+        "insert into petition (id, state, author_key, epoch, slot, open_days, version, opened_at, closes_at, threshold)
+         values ($1, 'open', sha256($1::text::bytea), $2, $3, 60, 1, now(), now() + interval '60 days', 100)",
     )
     .bind(id)
     .bind(EPOCH)
