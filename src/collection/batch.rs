@@ -15,7 +15,7 @@ use self::found::{About, Findings};
 use super::intake::Job;
 use super::model::refusal::{self, Handled, Refusals};
 use super::model::{self, Audience, FindingKind};
-use super::report::{Item, ParsedReport, Window};
+use super::report::{Field, Item, ParsedReport, Window};
 use super::store::intake::{self as store, CoverageColumns, DailyColumns, DayColumns, ReportColumns};
 use crate::clock::{Day, Random, Time};
 use crate::error::Result;
@@ -89,7 +89,8 @@ impl<'a> Batch<'a> {
         self.add_raw(parsed, person, skewed, job.received_at);
         // What was queued for an hour is old, not wrong; what comes from the future is wrong.
         if skewed && report.produced_at > job.received_at {
-            let about = About { person: person.map(|p| p.id), agent: report.agent_id, category: None };
+            let about =
+                About { person: person.map(|p| p.id), agent: report.agent_id, category: None, field: "" };
             self.findings.add(FindingKind::ClockSkew, about, String::new(), report.produced_at);
         }
         let Some(person) = person else { return };
@@ -163,7 +164,9 @@ impl<'a> Batch<'a> {
         let Some(seen) = model::Seen::of(item) else { return };
         for at in [at, last] {
             for (kind, what) in model::assess(seen, at, person.audience.at(at), self.known.declarations) {
-                let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
+                let field = item.field.map_or("", Field::id);
+                let about =
+                    About { person: Some(person.id), agent, category: Some(item.category.id()), field };
                 self.findings.add(kind, about, what, at);
             }
         }
@@ -172,7 +175,7 @@ impl<'a> Batch<'a> {
     /// R3 and R4: what became of it after a no, and what was taken while no notice told of it. An item counts once for each kind, whichever of its moments tells.
     fn judge(&mut self, item: &Item, agent: Uuid, window: Window, person: &Person, received_at: Time) {
         let handled = Handled::of(item);
-        let about = About { person: Some(person.id), agent, category: Some(item.category.id()) };
+        let about = About { person: Some(person.id), agent, category: Some(item.category.id()), field: "" };
         let mut counted = Vec::new();
         for at in refusal::moments(item, window.start, received_at) {
             let there = person.audience.at(at);
@@ -193,7 +196,7 @@ impl<'a> Batch<'a> {
     /// Two reports that can't both be true: recorded beside the person it is about.
     pub fn add_contradiction(&mut self, parsed: &ParsedReport, person: Option<&Person>) {
         let report = &parsed.report;
-        let about = About { person: person.map(|p| p.id), agent: report.agent_id, category: None };
+        let about = About { person: person.map(|p| p.id), agent: report.agent_id, category: None, field: "" };
         let what = format!("seq:{}", report.seq);
         self.findings.add(FindingKind::Equivocation, about, what, report.window.end);
     }
@@ -256,8 +259,12 @@ impl<'a> Batch<'a> {
         let bound = model::daily_bound(category, &sum.program, first, there, self.known.declarations);
         if let Some(bound) = bound.filter(|b| sum.collected > i64::try_from(*b).unwrap_or(i64::MAX)) {
             let what = format!("amount:{bound}");
-            let about =
-                About { person: Some(sum.person_id), agent: sum.agent_id, category: Some(category.id()) };
+            let about = About {
+                person: Some(sum.person_id),
+                agent: sum.agent_id,
+                category: Some(category.id()),
+                field: "",
+            };
             for at in [first, last] {
                 self.findings.add(FindingKind::Exceeds, about, what.clone(), at);
             }

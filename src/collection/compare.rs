@@ -22,6 +22,7 @@ impl CountRow {
             taken: self.taken,
             dropped: self.dropped,
             reports: i64::from(self.reports),
+            is_gateway: self.is_gateway,
         }
     }
 }

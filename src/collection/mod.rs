@@ -14,6 +14,7 @@ mod chart;
 pub mod commitment;
 mod compare;
 mod devices;
+mod field;
 mod findings;
 mod fleet;
 mod intake;

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use super::field::Field;
 use super::strict::{read_strict, read_typed};
 use crate::clock::Time;
 use crate::error::Result;
@@ -110,6 +111,10 @@ pub struct Item {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub purpose: Option<Purpose>,
+    /// The field that the records were found in, where its name is a known one: `process.command_args`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Field>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]

@@ -69,6 +69,7 @@ fn expected(name: &str) -> Option<&'static str> {
         "host" => "a host name in lower case",
         "recipient" => "\"org:\" and an id",
         "country" => "an ISO 3166-1 code of two capital letters",
+        "field" => "null or a known field's name, see docs/gateway.md",
         "purpose" => "null or a purpose from /api/v1/categories",
         "sig" => "an object with kid, alg and value",
         "kid" => "the key id given at enrolment",

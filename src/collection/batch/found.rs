@@ -12,12 +12,14 @@ use crate::collection::report::Window;
 use crate::collection::store::found::{self as store, FindingColumns};
 use crate::error::Result;
 
-/// Whom, what agent and what category a finding is about.
+/// Whom, what agent, what category and which field a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::collection) struct About {
     pub person: Option<Uuid>,
     pub agent: Uuid,
     pub category: Option<&'static str>,
+    /// The field it was found in; empty where none is known.
+    pub field: &'static str,
 }
 
 /// What speaks for a finding about a refusal, added up over a day.
@@ -94,6 +96,7 @@ impl Findings {
             columns.agent_id.push(Some(about.agent));
             columns.category.push(about.category.map(Into::into));
             columns.about.push(what);
+            columns.field.push(about.field.into());
             columns.day.push(day);
             columns.first_at.push(found.times.0);
             columns.last_at.push(found.times.1);

@@ -71,6 +71,8 @@ pub struct Count {
     pub taken: i64,
     pub dropped: i64,
     pub reports: i64,
+    /// It stands between the program and where that keeps its records, so that others see only what it let through.
+    pub is_gateway: bool,
 }
 
 impl Count {
@@ -88,6 +90,11 @@ impl Count {
             && near(self.to, other.to)
     }
 
+    /// What both could see: behind a gateway nobody sees what it dropped.
+    fn visible(&self, other: &Count) -> i64 {
+        if self.is_gateway && !other.is_gateway { self.taken - self.dropped } else { self.taken }
+    }
+
     /// An event that lasts counts once in each window it touches, so each report may add one.
     fn allowance(&self, other: &Count) -> i64 {
         self.reports + other.reports
@@ -99,8 +106,8 @@ pub fn misreports(counts: &[Count]) -> Vec<(Count, Count)> {
     let contradicting = |low: &Count| {
         let above = counts
             .iter()
-            .filter(|high| high.is_beside(low) && high.taken - low.taken > low.allowance(high))
-            .max_by_key(|high| (high.taken, high.agent_id));
+            .filter(|high| high.is_beside(low) && high.visible(low) - low.visible(high) > low.allowance(high))
+            .max_by_key(|high| (high.visible(low), high.agent_id));
         above.map(|high| (*low, *high))
     };
     counts.iter().filter_map(contradicting).collect()
@@ -122,7 +129,12 @@ pub fn agreement(agent: Uuid, counts: &[Count]) -> Agreement {
         return Agreement::OwnWord;
     }
     let near = |a: i64, b: i64, other: &Count| (a - b).abs() <= own.allowance(other);
-    match others.all(|c| near(c.taken, own.taken, c) && near(c.dropped, own.dropped, c)) {
+    let agrees = |c: &Count| match own.is_gateway && !c.is_gateway {
+        // What it says it dropped isn't there.
+        true => near(c.taken, own.visible(c), c),
+        false => near(c.taken, own.taken, c) && near(c.dropped, own.dropped, c),
+    };
+    match others.all(agrees) {
         true => Agreement::Agrees,
         false => Agreement::Differs,
     }
@@ -146,7 +158,20 @@ mod tests {
             taken,
             dropped,
             reports: 10,
+            is_gateway: false,
         }
+    }
+
+    #[test]
+    fn behind_a_gateway_nobody_sees_what_it_dropped() {
+        let gateway = Count { is_gateway: true, ..count(1, 500, 480) };
+        let (behind, bypassed, blind) = (count(2, 21, 0), count(2, 495, 0), count(2, 0, 0));
+        assert_eq!(misreports(&[gateway, behind]), []);
+        assert_eq!(agreement(gateway.agent_id, &[gateway, behind]), Agreement::Agrees);
+        // Dropped, it says, and yet it is there: the gateway is the one that counted less.
+        assert_eq!(misreports(&[gateway, bypassed]), [(gateway, bypassed)]);
+        assert_eq!(agreement(gateway.agent_id, &[gateway, bypassed]), Agreement::Differs);
+        assert_eq!(misreports(&[Count { dropped: 0, ..gateway }, blind]).len(), 1);
     }
 
     #[test]

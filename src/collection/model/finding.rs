@@ -17,6 +17,8 @@ pub enum FindingKind {
     Unrecognised,
     /// R7: no declaration names the program.
     UndeclaredAgent,
+    /// R7: present on a device, declared, and no agent reports what it records.
+    SilentAgent,
     /// R8: two agents on one device count differently.
     Misreport,
     /// Two reports that can't both be true.
@@ -29,13 +31,14 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Worst first.
-    pub const ALL: [FindingKind; 10] = [
+    pub const ALL: [FindingKind; 11] = [
         FindingKind::OptOutViolation,
         FindingKind::CollectedAfterOptOut,
         FindingKind::Undeclared,
         FindingKind::Exceeds,
         FindingKind::Unrecognised,
         FindingKind::UndeclaredAgent,
+        FindingKind::SilentAgent,
         FindingKind::Misreport,
         FindingKind::Equivocation,
         FindingKind::ClockSkew,
@@ -50,6 +53,7 @@ impl FindingKind {
             FindingKind::Exceeds => "EXCEEDS",
             FindingKind::Unrecognised => "UNRECOGNISED",
             FindingKind::UndeclaredAgent => "UNDECLARED_AGENT",
+            FindingKind::SilentAgent => "SILENT_AGENT",
             FindingKind::Misreport => "MISREPORT",
             FindingKind::Equivocation => "EQUIVOCATION",
             FindingKind::ClockSkew => "CLOCK_SKEW",
@@ -80,6 +84,7 @@ impl FindingKind {
             FindingKind::Exceeds => "More than declared",
             FindingKind::Unrecognised => "Something the agent couldn’t name",
             FindingKind::UndeclaredAgent => "A program that isn’t declared",
+            FindingKind::SilentAgent => "A program that is there and says nothing",
             FindingKind::Misreport => "Counts that contradict each other",
             FindingKind::Equivocation => "An agent that contradicts itself",
             FindingKind::ClockSkew => "An agent whose clock is wrong",
@@ -102,7 +107,13 @@ impl FindingKind {
                  notice in force told of it any more."
             }
             FindingKind::Unrecognised => "Something was collected that the agent could not name.",
-            FindingKind::UndeclaredAgent => "A program records, and no declaration names it.",
+            FindingKind::UndeclaredAgent => {
+                "A program records, or is installed and can record, and no declaration names it."
+            }
+            FindingKind::SilentAgent => {
+                "A declared program is on a computer, and no agent has reported what it records for days. So \
+                 nobody can see what it does there."
+            }
             FindingKind::Misreport => {
                 "Two agents on one computer watched the same program all the time and counted differently."
             }
@@ -121,7 +132,7 @@ impl FindingKind {
             FindingKind::Undeclared | FindingKind::Unrecognised | FindingKind::UndeclaredAgent => {
                 "undeclared"
             }
-            FindingKind::Exceeds | FindingKind::Misreport => "exceeds",
+            FindingKind::Exceeds | FindingKind::Misreport | FindingKind::SilentAgent => "exceeds",
             _ => "unknown",
         }
     }
@@ -161,6 +172,9 @@ impl FindingKind {
             }
             (FindingKind::Exceeds, _) => "Beyond what was declared".into(),
             (FindingKind::Unrecognised, _) => "Something was collected that the agent could not name".into(),
+            (FindingKind::SilentAgent, _) => {
+                format!("{value} is on your computer, and nobody reports what it records")
+            }
             (FindingKind::UndeclaredAgent, _) => {
                 format!("The program {value} records, and no declaration names it")
             }

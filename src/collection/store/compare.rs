@@ -67,6 +67,8 @@ pub struct CountRow {
     pub taken: i64,
     pub dropped: i64,
     pub reports: i32,
+    /// Whether it is `daylight gateway`.
+    pub is_gateway: bool,
 }
 
 impl CountRow {
@@ -86,10 +88,10 @@ pub async fn list_counts(
 ) -> Result<Vec<CountRow>> {
     sqlx::query_as!(
         CountRow,
-        "select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
-                dropped, reports
+        r#"select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
+                dropped, reports, (select software like 'daylight-gateway/%' from agent g where g.id = agent_id) as "is_gateway!"
          from agent_count where day > $1 and day <= $2 and (program = any($3)) <> $4
-         order by day, device_id, person_id, category, program, agent_id",
+         order by day, device_id, person_id, category, program, agent_id"#,
         after as _,
         through as _,
         programs,
@@ -103,10 +105,10 @@ pub async fn list_counts(
 pub async fn list_counts_of(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<Vec<CountRow>> {
     sqlx::query_as!(
         CountRow,
-        "select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
-                dropped, reports
+        r#"select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
+                dropped, reports, (select software like 'daylight-gateway/%' from agent g where g.id = agent_id) as "is_gateway!"
          from agent_count where person_id = $1 and day >= $2
-         order by day, device_id, category, program, agent_id",
+         order by day, device_id, category, program, agent_id"#,
         person_id,
         since as _,
     )

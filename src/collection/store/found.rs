@@ -14,6 +14,7 @@ pub struct FindingColumns {
     pub agent_id: Vec<Option<Uuid>>,
     pub category: Vec<Option<String>>,
     pub about: Vec<String>,
+    pub field: Vec<String>,
     /// For kinds that are found anew each day.
     pub day: Vec<Option<Day>>,
     pub first_at: Vec<Time>,
@@ -44,13 +45,13 @@ impl FindingColumns {
 pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingColumns) -> Result<()> {
     sqlx::query!(
         "insert into finding (found_at, id, kind, person_id, agent_id, category, about, day, first_at, last_at,
-                refused_since, window_start, window_end, collected, forwarded, dropped, reports)
+                refused_since, window_start, window_end, collected, forwarded, dropped, reports, field)
          select $1, * from unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::date[],
                 $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-                $14::bigint[], $15::bigint[], $16::bigint[], $17::integer[])
+                $14::bigint[], $15::bigint[], $16::bigint[], $17::integer[], $18::text[])
          on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
                 coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
-                coalesce(day, '0001-01-01'))
+                coalesce(day, '0001-01-01'), field)
          do update set first_at = least(finding.first_at, excluded.first_at),
                        last_at = greatest(finding.last_at, excluded.last_at),
                        refused_since = least(finding.refused_since, excluded.refused_since),
@@ -77,6 +78,7 @@ pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingC
         &c.forwarded as &[Option<i64>],
         &c.dropped as &[Option<i64>],
         &c.reports as &[Option<i32>],
+        &c.field,
     )
     .execute(db)
     .await?;

@@ -72,6 +72,7 @@ pub struct FindingRow {
     pub agent_id: Option<Uuid>,
     pub category: Option<String>,
     pub about: String,
+    pub field: String,
     pub program: String,
     pub first_at: Time,
     pub last_at: Time,
@@ -95,7 +96,7 @@ pub struct FindingRow {
 pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<FindingRow>> {
     sqlx::query_as!(
         FindingRow,
-        r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.program as "program!", f.first_at, f.last_at,
+        r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
                   f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
                   f.reports, f.other_collected, g.software as "software?", d.label as "device?",
                   o.software as "other_software?"

@@ -164,6 +164,7 @@ pub(super) fn items(buckets: &[Bucket], window: Window, source: &Source) -> Vec<
         last_observed: tally.last,
         destination: None,
         purpose: None,
+        field: None,
     };
     tallies.into_iter().map(item).collect()
 }
