@@ -42,6 +42,7 @@ mod policy_end_to_end;
 mod presence;
 mod receipt;
 mod register;
+mod report_properties;
 mod reports;
 mod representative;
 mod restore;
