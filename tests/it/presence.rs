@@ -333,7 +333,7 @@ async fn a_declared_program_that_nobody_reports_on_is_found_after_three_days_and
     assert_eq!(found(&app, "UNDECLARED_AGENT").await.len(), 0);
     assert_eq!(found(&app, "SILENT_AGENT").await[0].2, Some(person_too));
     let page = mine(&app, person_too).await;
-    assert!(page.body.contains("is on your computer, and nobody reports what it records"));
+    assert!(page.body.contains("Time Doctor is on your computer, and nobody reports what it records"));
     let hr = app.sign_in_as(publisher_too.id()).await.get("/findings").await.assert_status(200);
     assert!(hr.select("section.card .chip").contains(&"A program that is there and says nothing".to_owned()));
     // What is reported afterwards clears nothing (R9).
