@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::gateway_activitywatch::{PROGRAMS, TITLES};
+use crate::support::consent::choose;
 use crate::support::gate::{Desk, post, raw};
 
 /// With a blank, as a title has: names without one are allowed to watchers.
@@ -39,8 +40,9 @@ async fn desk() -> Desk {
     let upstream = ([127, 0, 0, 1], desk.watch.port).into();
     let event = json!({"timestamp": desk.now(), "duration": 5, "data": {"app": "Writer", "title": EVIDENCE}});
     assert_eq!(post(upstream, "/api/0/buckets/window/events", &event).await.0, 200);
+    choose(&desk.test, &desk.worker, desk.declared[1], Choice::No).await.expect("a choice");
     desk.choose(0, Choice::No).await;
-    desk.choose(1, Choice::No).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     desk
 }
 

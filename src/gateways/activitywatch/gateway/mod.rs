@@ -97,10 +97,7 @@ impl Adapter {
         body: axum::body::Body,
     ) -> Answer {
         let limit = if address == Address::Import { IMPORT_LIMIT } else { LIMIT };
-        let content_type = match single(headers) {
-            Some(kind) => kind.to_owned(),
-            None => String::new(),
-        };
+        let content_type = single(headers).unwrap_or_default().to_owned();
         // The policy isn't held while a slow sender is waited for.
         let body = body::read(headers, body, limit).await;
         // What may be on its way to ActivityWatch is waited for and counted, whether or not its sender still listens.
