@@ -14,6 +14,7 @@
 pub(super) mod body;
 mod config;
 pub(super) mod device;
+mod host;
 mod report;
 pub(super) mod tally;
 pub(super) mod upstream;
@@ -153,6 +154,7 @@ async fn open(
         "wakatime" => super::wakatime::router(site),
         _ => unreachable!("the kinds that a device can have"),
     };
+    let router = host::guard(router, listener.local_addr()?, &config.hosts);
     Ok(Door { listener, tls: None, router })
 }
 
