@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use futures_util::future::{join_all, select_all};
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -90,14 +90,22 @@ pub async fn run_then(
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
     let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
-    let polls = contacts.iter().map(|(contact, policies)| Box::pin(contact.poll(policies)));
-    let confirms = contacts.iter().map(|(contact, policies)| Box::pin(contact.confirm(policies)));
-    let works = reporters.iter_mut().map(|reporter| Box::pin(reporter.work()));
+    let lives = reporters.iter_mut().zip(&contacts).zip(&config.devices);
+    let lives = lives.map(|((reporter, (contact, policies)), device)| async move {
+        let closing = reporter.device.clone();
+        let ended = tokio::select! {
+            Err(error) = contact.poll(policies) => error,
+            Err(error) = contact.confirm(policies) => error,
+            Err(error) = reporter.work() => error,
+        };
+        // The others' devices go on; of this one nothing passes any more, and its agents notice nothing.
+        closing.close();
+        tracing::error!(device = device.name, "{ended:#}; nothing of this device passes any more");
+        ended
+    });
     let ended = tokio::select! {
         () = &mut shutdown => Ok(()),
-        (Err(error), ..) = select_all(polls) => Err(error),
-        (Err(error), ..) = select_all(confirms) => Err(error),
-        (Err(error), ..) = select_all(works) => Err(error),
+        mut errors = join_all(lives) => Err(errors.remove(0)),
     };
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
