@@ -37,9 +37,7 @@ struct Failure {
 pub(super) fn success(encoding: Encoding, name: &str, rejected: i64) -> Response<Body> {
     let partial_success = (rejected > 0).then(|| Partial { rejected, error_message: NOT_TAKEN.to_owned() });
     let body = match (encoding, partial_success) {
-        (Encoding::Protobuf, partial_success) => {
-            prost::Message::encode_to_vec(&Success { partial_success })
-        }
+        (Encoding::Protobuf, partial_success) => prost::Message::encode_to_vec(&Success { partial_success }),
         (Encoding::Json, None) => b"{}".to_vec(),
         (Encoding::Json, Some(partial)) => {
             let partial = json!({name: partial.rejected.to_string(), "errorMessage": partial.error_message});

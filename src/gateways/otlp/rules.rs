@@ -159,12 +159,7 @@ impl Row {
 }
 
 /// What a value in this place says; `None` when nobody knows.
-pub(super) fn find(
-    program: Program,
-    place: Place,
-    key: &str,
-    fits: impl Fn(&Regex) -> bool,
-) -> Option<Says> {
+pub(super) fn find(program: Program, place: Place, key: &str, fits: impl Fn(&Regex) -> bool) -> Option<Says> {
     let rules = RULES.get(&place)?.get(key)?;
     let ours = |rule: &&Rule| rule.program == program || rule.program == Program::Any;
     rules.iter().filter(ours).find(|rule| rule.value.as_ref().is_none_or(&fits)).map(|rule| rule.says)

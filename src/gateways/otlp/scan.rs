@@ -136,7 +136,9 @@ impl Allowed {
                 let before = attributes.len();
                 attributes.retain_mut(|attribute| {
                     attribute.key_strindex = 0;
-                    self.has(context.attribute(attribute))
+                    // Some collectors take no message that holds a field without a value.
+                    let has_value = value_of(attribute.value.as_ref()).is_some();
+                    has_value && self.has(context.attribute(attribute))
                 });
                 let taken = u32::try_from(before - attributes.len()).unwrap_or(u32::MAX);
                 *dropped = dropped.saturating_add(taken);

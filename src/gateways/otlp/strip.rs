@@ -68,15 +68,7 @@ macro_rules! message {
     };
 }
 
-message!(
-    ExportLogsServiceRequest,
-    "logs",
-    "rejectedLogRecords",
-    resource_logs,
-    scope_logs,
-    log_records,
-    log
-);
+message!(ExportLogsServiceRequest, "logs", "rejectedLogRecords", resource_logs, scope_logs, log_records, log);
 message!(ExportTraceServiceRequest, "traces", "rejectedSpans", resource_spans, scope_spans, spans, span);
 message!(
     ExportMetricsServiceRequest,

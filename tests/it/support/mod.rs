@@ -15,6 +15,7 @@ pub mod database;
 pub mod declaration;
 pub mod logs;
 pub mod notice;
+pub mod otlp;
 pub mod petition;
 pub mod petition_life;
 pub mod python;
