@@ -54,6 +54,11 @@ impl Upstream {
         Ok(Upstream { http: link::http(&base)?, base, own })
     }
 
+    /// Whether the gateway holds the collector's key, so that the agent's own headers aren't needed.
+    pub fn has_own_headers(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     pub fn address(&self) -> &Url {
         &self.base
     }

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod logs;
 pub mod moving;
 pub mod notice;
+pub mod otlp;
 pub mod petition;
 pub mod petition_life;
 pub mod python;
