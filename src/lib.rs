@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod catalogue;
 pub mod clock;
 pub mod collection;
 pub mod config;

@@ -41,6 +41,11 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     )
     .execute(&mut *db)
     .await?;
+    sqlx::query!("delete from presence_look where received_at < $1", now.plus_days(-100) as _)
+        .execute(&mut *db)
+        .await?;
+    let presence_before = now.plus_days(-400).day(&jiff::tz::TimeZone::UTC);
+    sqlx::query!("delete from presence where day < $1", presence_before as _).execute(&mut *db).await?;
     sqlx::query!("delete from outbox where created_at < $1", now.plus_days(-90) as _).execute(db).await?;
     Ok(())
 }

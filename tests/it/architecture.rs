@@ -8,6 +8,7 @@ const LEVELS: &[&[&str]] = &[
     &["server"],
     &["demo", "site"],
     &["register", "collection", "gateways", "notices", "consent", "petitions", "representative", "wallet"],
+    &["catalogue"],
     &["identity"],
     &["outbox"],
     &["audit"],
@@ -20,7 +21,7 @@ const LEVELS: &[&[&str]] = &[
 
 /// The levels whose rooms may name each other: features without circles, and the ground.
 const FEATURES: usize = 2;
-const GROUND: usize = 10;
+const GROUND: usize = 11;
 
 /// Everybody may name the application's state, which is what handlers share; only it names everybody.
 const FREE: &str = "app";

@@ -77,7 +77,7 @@ impl FindingView {
             id: row.id,
             kind,
             category: Category::parse(category),
-            words: kind.words(&row.about),
+            words: kind.words_in(&row.about, &row.field),
             first_at: row.first_at,
             last_at: row.last_at,
             day: row.day,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::catalogue;
+
 /// The kinds of findings (agents.md, rules R1 to R11). None is ever cleared (R9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
@@ -137,6 +139,19 @@ impl FindingKind {
         }
     }
 
+    /// For the person concerned, of a finding in this field; empty where none is known.
+    pub fn words_in(self, about: &str, field: &str) -> String {
+        let known = about.strip_prefix("program:").and_then(catalogue::find);
+        match (self, field) {
+            (FindingKind::UndeclaredAgent, "installed") => {
+                let program = about.strip_prefix("program:").unwrap_or(about);
+                let name = known.map_or(program, |p| p.name.as_str());
+                format!("{name} is on your computer, and no declaration names it")
+            }
+            _ => self.words(about),
+        }
+    }
+
     /// For the person concerned; `about` as [`super::assess`] or [`super::refusal::judge`] made it.
     pub fn words(self, about: &str) -> String {
         let (what, value) = about.split_once(':').unwrap_or((about, ""));
@@ -203,6 +218,14 @@ mod tests {
             assert_eq!(FindingKind::parse(kind.id()), Some(kind));
         }
         assert_eq!(FindingKind::parse("NOT_COLLECTED"), None);
+    }
+
+    #[test]
+    fn what_is_only_there_is_not_said_to_record() {
+        let kind = FindingKind::UndeclaredAgent;
+        let there = kind.words_in("program:time-doctor", "installed");
+        assert_eq!(there, "Time Doctor is on your computer, and no declaration names it");
+        assert!(kind.words_in("program:time-doctor", "").contains("records"));
     }
 
     #[test]

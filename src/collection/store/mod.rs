@@ -10,3 +10,4 @@ pub mod found;
 pub mod intake;
 pub mod mine;
 pub mod organisation;
+pub mod presence;
