@@ -40,6 +40,7 @@ mod policy;
 mod policy_end_to_end;
 mod receipt;
 mod register;
+mod report_properties;
 mod reports;
 mod representative;
 mod restore;
