@@ -201,7 +201,8 @@ impl Product {
 }
 
 static PRODUCTS: LazyLock<Vec<Product>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("products.json")).expect("products.json is well formed; a test reads it")
+    serde_json::from_str(include_str!("products.json"))
+        .expect("products.json is well formed; a test reads it")
 });
 
 /// Every known product, by id.

@@ -85,7 +85,9 @@ fn case_counts_where_the_system_says_so() {
 
 #[test]
 fn what_only_looks_alike_is_not_accused() {
-    for name in ["Hubstaffer.txt", "hubstaff", "svchost.exe", "myscthost.exe", "scthost.exe.txt", "aw-serverless", ""] {
+    for name in
+        ["Hubstaffer.txt", "hubstaff", "svchost.exe", "myscthost.exe", "scthost.exe.txt", "aw-serverless", ""]
+    {
         assert!(by_process(name).is_none() && by_package(name).is_none(), "{name}");
     }
     assert!(by_domain("example.com").is_none() && by_domain("").is_none() && by_certificate("").is_none());

@@ -110,8 +110,7 @@ pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &Time
     let findings = findings::load(db, person_id, first).await?;
     let devices = store::list_devices(db, person_id).await?;
     let declarations = register::list_declarations(db).await?;
-    let programs =
-        programs::load(db, person_id, (now, zone), &devices, &audience, &declarations).await?;
+    let programs = programs::load(db, person_id, (now, zone), &devices, &audience, &declarations).await?;
     let builder = Builder { now, zone, first, audience, declarations };
     Ok(Mine { programs, ..builder.build(daily, coverage, findings, devices) })
 }
@@ -169,7 +168,16 @@ impl Builder<'_> {
         }
         categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));
         let about_agents = findings.found.remove("").unwrap_or_default();
-        Mine { days, categories, others, devices, violations, more_violations, about_agents, programs: Programs::default() }
+        Mine {
+            days,
+            categories,
+            others,
+            devices,
+            violations,
+            more_violations,
+            about_agents,
+            programs: Programs::default(),
+        }
     }
 
     fn category(&self, category: Category, days: &[Day], expected: &[Vec<Need>], own: Own) -> CategoryView {

@@ -120,7 +120,11 @@ mod tests {
     fn every_product_collects_known_kinds_and_was_read_on_a_day() {
         for product in catalogue::all() {
             for id in &product.categories {
-                assert!(Category::parse(id).is_some_and(|c| c != Category::unknown()), "{}: {id}", product.id);
+                assert!(
+                    Category::parse(id).is_some_and(|c| c != Category::unknown()),
+                    "{}: {id}",
+                    product.id
+                );
             }
             assert!(read_on(product).is_some(), "{}", product.id);
             assert_eq!(super::super::source_key(&product.id), product.id, "as the register compares names");

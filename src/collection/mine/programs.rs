@@ -32,8 +32,13 @@ pub struct Program {
 impl Program {
     /// What it can collect, in a sentence; not what it does here.
     pub fn can_collect(&self) -> String {
-        let words: Vec<&str> =
-            self.product.categories.iter().filter_map(|id| Category::parse(id)).map(Category::words).collect();
+        let words: Vec<&str> = self
+            .product
+            .categories
+            .iter()
+            .filter_map(|id| Category::parse(id))
+            .map(Category::words)
+            .collect();
         words.join("; ")
     }
 

@@ -47,7 +47,9 @@ pub(super) async fn take(state: &AppState, parsed: &ParsedLook, now: Time) -> Re
         return if hash == parsed.hash.0 {
             Ok((received_at, true))
         } else {
-            Err(Error::conflict("Another report was sent under this report_id. Make a new one for each report."))
+            Err(Error::conflict(
+                "Another report was sent under this report_id. Make a new one for each report.",
+            ))
         };
     }
     store::upsert_presence(&mut tx, &columns(parsed, holder.as_ref())).await?;

@@ -141,7 +141,8 @@ impl PresenceReport {
         for (i, seen) in self.products.iter().enumerate().take(MAX_PRODUCTS) {
             // A minute of slack: agents round.
             let inside = |t: Time| t >= start.plus_seconds(-60) && t <= end.plus_seconds(60);
-            for (name, at) in [("first_observed", seen.first_observed), ("last_observed", seen.last_observed)] {
+            for (name, at) in [("first_observed", seen.first_observed), ("last_observed", seen.last_observed)]
+            {
                 if !inside(at) {
                     errors.add(format!("/products/{i}/{name}"), "must lie inside the window");
                 }

@@ -30,6 +30,7 @@ use futures_util::future::{join_all, select_all};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(super) use config::Secret;
 pub use config::{Config, DeviceConfig, OsqueryConfig, SiteConfig};
 
 use self::device::{Device, Site};
@@ -38,6 +39,7 @@ use super::link::outgoing::Outgoing;
 use super::link::policy::Policies;
 use super::link::server::{Contact, Server};
 use super::link::state::{StateFile, load_or_enrol};
+use super::osquery::{self, Node, Teller};
 use crate::clock::{Clock, Random};
 use crate::web::serving::{self, Patience};
 
@@ -73,6 +75,7 @@ pub async fn run_then(
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
     let (mut doors, mut reporters, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut nodes, mut tellers) = (Vec::new(), Vec::new());
     for device in &config.devices {
         let (reporter, contact) = tokio::select! {
             () = &mut shutdown => return Ok(()),
@@ -84,8 +87,15 @@ pub async fn run_then(
             let door = open(kind, site, &reporter.device, &random).await;
             doors.push(door.with_context(|| format!("{}.{kind}", device.name))?);
         }
+        if let Some((node, teller)) = watch_for_programs(&config, device, &reporter, &contact)? {
+            nodes.push(node);
+            tellers.push(teller);
+        }
         contacts.push((contact, reporter.device.policies.clone()));
         reporters.push(reporter);
+    }
+    if let Some(osquery) = &config.osquery {
+        doors.push(open_osquery(osquery, nodes, random).await.context("osquery")?);
     }
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
@@ -98,11 +108,13 @@ pub async fn run_then(
         (Err(error), ..) = select_all(polls) => Err(error),
         (Err(error), ..) = select_all(confirms) => Err(error),
         (Err(error), ..) = select_all(works) => Err(error),
+        error = tell(&mut tellers) => Err(error),
     };
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
     join_all(serving).await;
     join_all(reporters.iter_mut().map(Reporter::end)).await;
+    join_all(tellers.iter_mut().map(Teller::end)).await;
     ended
 }
 
@@ -146,6 +158,40 @@ async fn open(
         _ => unreachable!("the kinds that a device can have"),
     };
     Ok(Door { listener, tls: None, router })
+}
+
+/// What a device's osquery needs, where it has one.
+fn watch_for_programs(
+    config: &Config,
+    device: &DeviceConfig,
+    reporter: &Reporter,
+    contact: &Contact,
+) -> anyhow::Result<Option<(Node, Teller)>> {
+    let Some(secret) = &device.osquery_secret_file else { return Ok(None) };
+    let state = &reporter.outgoing.state;
+    let identity =
+        osquery::Identity { key: state.key()?, agent_id: state.agent_id, device_id: state.device_id };
+    let folder = config.state.join(&device.name);
+    let pace = (reporter.device.clock.clone(), reporter.interval);
+    let opened =
+        Node::open(&device.name, (secret, &folder), &reporter.device, (contact.clone(), identity), pace);
+    opened.map(Some).with_context(|| format!("device {}", device.name))
+}
+
+async fn open_osquery(config: &OsqueryConfig, nodes: Vec<Node>, random: Random) -> anyhow::Result<Door> {
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("listen: {} can't be listened on", config.listen))?;
+    Ok(Door { listener, tls: Some(osquery::acceptor(config)?), router: osquery::router(nodes, random)? })
+}
+
+/// Sends presence reports for ever; answers why it can't any more.
+async fn tell(tellers: &mut [Teller]) -> anyhow::Error {
+    if tellers.is_empty() {
+        return std::future::pending().await;
+    }
+    let (ended, ..) = select_all(tellers.iter_mut().map(|teller| Box::pin(teller.work()))).await;
+    let Err(error) = ended;
+    error
 }
 
 impl Door {

@@ -292,15 +292,20 @@ fn is_language(name: &str) -> bool {
 fn extension(path: &str) -> Option<&str> {
     let name = path.rsplit(['/', '\\']).next()?;
     let (stem, extension) = name.rsplit_once('.')?;
-    EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()).then_some(extension).filter(|_| !stem.is_empty())
+    EXTENSIONS
+        .contains(&extension.to_ascii_lowercase().as_str())
+        .then_some(extension)
+        .filter(|_| !stem.is_empty())
 }
 
 fn hidden(path: &str) -> String {
-    extension(path).map_or(HIDDEN.to_owned(), |extension| format!("{HIDDEN}.{}", extension.to_ascii_lowercase()))
+    extension(path)
+        .map_or(HIDDEN.to_owned(), |extension| format!("{HIDDEN}.{}", extension.to_ascii_lowercase()))
 }
 
 fn is_hidden(path: &str) -> bool {
-    path == HIDDEN || (path.strip_prefix(HIDDEN).is_some_and(|rest| rest.starts_with('.')) && path == hidden(path))
+    path == HIDDEN
+        || (path.strip_prefix(HIDDEN).is_some_and(|rest| rest.starts_with('.')) && path == hidden(path))
 }
 
 /// Of a User-Agent such as `wakatime/13.1.0 (Linux-6.1-x86_64) Python3.11 vim/9.0 vim-wakatime/8`: the system's name

@@ -49,7 +49,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let one = |State(site): State<Arc<Site>>, headers: HeaderMap, body: Body| async move {
             receive(&site, ONE, &headers, body).await
         };
-        router = router.route(&format!("{base}/{BULK}"), post(bulk)).route(&format!("{base}/{ONE}"), post(one));
+        router =
+            router.route(&format!("{base}/{BULK}"), post(bulk)).route(&format!("{base}/{ONE}"), post(one));
     }
     router.method_not_allowed_fallback(denied).fallback(denied).with_state(site)
 }

@@ -68,7 +68,9 @@ fn what_it_is_about_is_believed_only_where_it_fits() {
 
 #[test]
 fn what_has_no_shape_is_not_read_and_odd_values_are_stripped() {
-    for odd in [json!(null), json!([]), json!("x"), json!({}), with("time", json!("soon")), with("time", json!(-1))] {
+    for odd in
+        [json!(null), json!([]), json!("x"), json!({}), with("time", json!("soon")), with("time", json!(-1))]
+    {
         assert!(Heartbeat::read(&odd, None).is_none(), "{odd}");
     }
     for (key, value) in [
@@ -113,7 +115,10 @@ fn an_ending_is_kept_only_when_it_is_a_known_one() {
 #[test]
 fn a_program_is_a_name_and_a_number() {
     let editor = |text: &str| Agent::read(&format!("wakatime/1 (Windows-11) Go1 {text}")).editor;
-    assert_eq!(editor("vscode/1.93.0 vscode-wakatime/v24.6.2").as_deref(), Some("vscode/1.93.0 vscode-wakatime/v24.6.2"));
+    assert_eq!(
+        editor("vscode/1.93.0 vscode-wakatime/v24.6.2").as_deref(),
+        Some("vscode/1.93.0 vscode-wakatime/v24.6.2")
+    );
     for odd in ["Unknown/0", "", "letter/to-bo", "a letter", "x/1/2"] {
         assert_eq!(editor(odd), None, "{odd}");
     }
