@@ -52,4 +52,5 @@ mod totals;
 mod transparency;
 mod verifier;
 mod violations;
+mod wakatime;
 mod wallet;

@@ -12,6 +12,7 @@ pub mod council;
 pub mod dashboard;
 pub mod database;
 pub mod declaration;
+pub mod gateway;
 pub mod logs;
 pub mod notice;
 pub mod petition;
