@@ -17,6 +17,7 @@ mod crash;
 mod decisions_api;
 mod devices;
 mod findings;
+mod gateway_canaries;
 mod identity;
 mod ledger;
 mod links;

@@ -1,5 +1,6 @@
 //! One device at the gate: what its person allows at this moment, and what has come in since the last report.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -19,17 +20,26 @@ pub(in crate::gateways) struct Device {
     pub clock: Clock,
     now: RwLock<Arc<Current>>,
     tally: Mutex<(u64, Tally)>,
+    closed: AtomicBool,
 }
 
 impl Device {
     pub fn new(policies: Arc<Policies>, clock: Clock) -> Self {
         let tally = Mutex::new((0, Tally::new(clock.now())));
         let now = RwLock::new(Arc::new(policies.current()));
-        Device { policies, clock, now, tally }
+        Device { policies, clock, now, tally, closed: AtomicBool::new(false) }
+    }
+
+    /// Nothing passes from now on: the server no longer knows this device's gateway.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
     }
 
     /// A request's hold on the policy as it is: until it is over, that policy doesn't count as replaced.
     fn current(&self) -> Arc<Current> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Arc::default();
+        }
         self.now.read().expect("nobody panics while holding it").clone()
     }
 

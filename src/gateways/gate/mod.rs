@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use futures_util::future::{join_all, select_all};
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -87,10 +87,9 @@ pub async fn run_then(
             let door = open(kind, site, &reporter.device, &random).await;
             doors.push(door.with_context(|| format!("{}.{kind}", device.name))?);
         }
-        if let Some((node, teller)) = watch_for_programs(&config, device, &reporter, &contact)? {
-            nodes.push(node);
-            tellers.push(teller);
-        }
+        let (node, teller) = watch_for_programs(&config, device, &reporter, &contact)?.unzip();
+        nodes.extend(node);
+        tellers.push(teller);
         contacts.push((contact, reporter.device.policies.clone()));
         reporters.push(reporter);
     }
@@ -100,21 +99,29 @@ pub async fn run_then(
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
     let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
-    let polls = contacts.iter().map(|(contact, policies)| Box::pin(contact.poll(policies)));
-    let confirms = contacts.iter().map(|(contact, policies)| Box::pin(contact.confirm(policies)));
-    let works = reporters.iter_mut().map(|reporter| Box::pin(reporter.work()));
+    let lives = reporters.iter_mut().zip(&mut tellers).zip(&contacts).zip(&config.devices);
+    let lives = lives.map(|(((reporter, teller), (contact, policies)), device)| async move {
+        let closing = reporter.device.clone();
+        let ended = tokio::select! {
+            Err(error) = contact.poll(policies) => error,
+            Err(error) = contact.confirm(policies) => error,
+            Err(error) = reporter.work() => error,
+            error = tell(teller) => error,
+        };
+        // The others' devices go on; of this one nothing passes any more, and its agents notice nothing.
+        closing.close();
+        tracing::error!(device = device.name, "{ended:#}; nothing of this device passes any more");
+        ended
+    });
     let ended = tokio::select! {
         () = &mut shutdown => Ok(()),
-        (Err(error), ..) = select_all(polls) => Err(error),
-        (Err(error), ..) = select_all(confirms) => Err(error),
-        (Err(error), ..) = select_all(works) => Err(error),
-        error = tell(&mut tellers) => Err(error),
+        mut errors = join_all(lives) => Err(errors.remove(0)),
     };
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
     join_all(serving).await;
     join_all(reporters.iter_mut().map(Reporter::end)).await;
-    join_all(tellers.iter_mut().map(Teller::end)).await;
+    join_all(tellers.iter_mut().flatten().map(Teller::end)).await;
     ended
 }
 
@@ -184,14 +191,15 @@ async fn open_osquery(config: &OsqueryConfig, nodes: Vec<Node>, random: Random) 
     Ok(Door { listener, tls: Some(osquery::acceptor(config)?), router: osquery::router(nodes, random)? })
 }
 
-/// Sends presence reports for ever; answers why it can't any more.
-async fn tell(tellers: &mut [Teller]) -> anyhow::Error {
-    if tellers.is_empty() {
-        return std::future::pending().await;
+/// Sends presence reports of a device that makes them; answers why it can't any more.
+async fn tell(teller: &mut Option<Teller>) -> anyhow::Error {
+    match teller {
+        Some(teller) => {
+            let Err(error) = teller.work().await;
+            error
+        }
+        None => std::future::pending().await,
     }
-    let (ended, ..) = select_all(tellers.iter_mut().map(|teller| Box::pin(teller.work()))).await;
-    let Err(error) = ended;
-    error
 }
 
 impl Door {
