@@ -9,5 +9,6 @@ mod intake;
 pub mod model;
 mod silent;
 
+pub use intake::take;
 pub use model::{Look, ParsedLook, PresenceReport, SeenProduct};
 pub use silent::find_silent;

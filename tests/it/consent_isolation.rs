@@ -161,6 +161,7 @@ impl Room {
             "/log/entries/{index}" | "/log/entries/{index}/proof" => vec![path.replace("{index}", "3")],
             "/log/tile/{*path}" => vec!["/log/tile/0/000.p/1".into(), "/log/tile/entries/000.p/1".into()],
             "/link/{token}" => vec!["/link/nothing".into()],
+            "/catalogue/{id}" => vec!["/catalogue/time-doctor".into()],
             // There are none here; tests/it/petition_isolation.rs sweeps them.
             petitions if petitions.contains("/petitions/") && petitions.contains('{') => {
                 let parts = petitions.split('/').map(|part| match part.starts_with('{') {

@@ -141,13 +141,13 @@ impl FindingKind {
 
     /// For the person concerned, of a finding in this field; empty where none is known.
     pub fn words_in(self, about: &str, field: &str) -> String {
-        let known = about.strip_prefix("program:").and_then(catalogue::find);
+        let program = about.strip_prefix("program:").unwrap_or(about);
+        let name = catalogue::find(program).map_or(program, |p| p.name.as_str());
         match (self, field) {
             (FindingKind::UndeclaredAgent, "installed") => {
-                let program = about.strip_prefix("program:").unwrap_or(about);
-                let name = known.map_or(program, |p| p.name.as_str());
                 format!("{name} is on your computer, and no declaration names it")
             }
+            (FindingKind::SilentAgent, _) => self.words(&format!("program:{name}")),
             _ => self.words(about),
         }
     }

@@ -28,7 +28,7 @@ struct Holder {
 }
 
 /// Stores a verified report. Answers when it was taken first, and whether that was before.
-pub(super) async fn take(state: &AppState, parsed: &ParsedLook, now: Time) -> Result<(Time, bool)> {
+pub async fn take(state: &AppState, parsed: &ParsedLook, now: Time) -> Result<(Time, bool)> {
     let report = &parsed.report;
     let mut tx = state.db.begin().await?;
     let holder = find_holder(&mut tx, state, report.device_id, report.window).await?;
