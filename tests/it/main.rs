@@ -26,6 +26,7 @@ mod notice_reach;
 mod notice_reading;
 mod notices;
 mod objections;
+mod osquery;
 mod outbox;
 mod packaging;
 mod people;

@@ -51,13 +51,17 @@ impl<'a> Client<'a> {
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         fs::write(&file, "import zq7library\nprint(1)\n").expect("a file");
         let entity = file.display().to_string();
-        let extra = more.iter().map(|time| json!({"entity": entity, "entity_type": "file", "timestamp": time}));
-        fs::write(self.home.join("extra"), json!(extra.collect::<Vec<_>>()).to_string() + "\n").expect("a file");
+        let extra =
+            more.iter().map(|time| json!({"entity": entity, "entity_type": "file", "timestamp": time}));
+        fs::write(self.home.join("extra"), json!(extra.collect::<Vec<_>>()).to_string() + "\n")
+            .expect("a file");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wakatime.py");
         let mut command = tokio::process::Command::new(self.venv.join("bin/python"));
         command.arg("-B").arg(script).args(["--entity", &entity, "--time", &self.desk.now().to_string()]);
         command.args(["--key", "12345678-1234-4123-8123-123456789abc", "--api-url", gateway]);
-        command.args(["--hostname", "zq7machine", "--project", "zq7project", "--timeout", "20"]).args(options);
+        command
+            .args(["--hostname", "zq7machine", "--project", "zq7project", "--timeout", "20"])
+            .args(options);
         if !more.is_empty() {
             command.arg("--extra-heartbeats");
         }
@@ -66,7 +70,8 @@ impl<'a> Client<'a> {
         let output = command.stdin(Stdio::from(stdin)).kill_on_drop(true).output();
         let output = tokio::time::timeout(std::time::Duration::from_secs(60), output).await.expect("in time");
         let output = output.expect("python runs");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("Traceback"), "{said}");
         output.status.code().expect("a code")
     }
@@ -101,7 +106,8 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     let desk = Desk::with(&[CODE, FILES]).await;
     let client = Client::of(&desk).await;
     let collector = Collector::start().await;
-    fs::write(desk.folder.0.join("wakatime.headers"), "Authorization: Basic upstream-key\n").expect("headers");
+    fs::write(desk.folder.0.join("wakatime.headers"), "Authorization: Basic upstream-key\n")
+        .expect("headers");
     let gateway = desk.gateway(&section("127.0.0.1:0", &collector.address.to_string())).await;
     let (address, listen) = (url(&gateway), gateway.addresses[0].to_string());
 
@@ -135,7 +141,10 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     desk.advance(30);
     let refused_at = desk.now();
     let plugin = ["--plugin", "vim/9.0 vim-wakatime/8.0"];
-    assert_eq!(client.work(&address, &format!("{MARKER}/b.py"), &[refused_at - 2, refused_at - 1], &plugin).await, 0);
+    assert_eq!(
+        client.work(&address, &format!("{MARKER}/b.py"), &[refused_at - 2, refused_at - 1], &plugin).await,
+        0
+    );
     assert_eq!(collector.got().len(), 2);
     client.assert_kept_nothing("after a no");
 
@@ -188,9 +197,18 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     // The late one, the one beside the new one, and the one that was lost.
     assert_eq!(count("code.activity filtered"), Some((3, 0, 3)), "{counts:?}");
     assert_eq!(count("file.activity entity"), Some((passed - 1, passed - 1, 0)), "{counts:?}");
-    assert!(count("file.activity entity opt_out").is_some_and(|(_, forwarded, dropped)| forwarded == 0 && dropped >= 4));
-    assert!(count("code.content not_declared").is_some() && count("app.usage not_declared").is_some(), "{counts:?}");
-    assert_eq!(desk.app.count("finding where kind in ('EQUIVOCATION', 'CLOCK_SKEW', 'OPT_OUT_VIOLATION')").await, 0);
+    assert!(
+        count("file.activity entity opt_out")
+            .is_some_and(|(_, forwarded, dropped)| forwarded == 0 && dropped >= 4)
+    );
+    assert!(
+        count("code.content not_declared").is_some() && count("app.usage not_declared").is_some(),
+        "{counts:?}"
+    );
+    assert_eq!(
+        desk.app.count("finding where kind in ('EQUIVOCATION', 'CLOCK_SKEW', 'OPT_OUT_VIOLATION')").await,
+        0
+    );
 }
 
 fn heartbeat(desk: &Desk, name: &str) -> Value {
@@ -252,7 +270,11 @@ async fn every_heartbeat_has_its_answer_in_its_place() {
     assert_eq!((status, &answer["responses"]), (201, &json!(vec![&taken; 6])));
     let got = site.collector.got();
     assert_eq!(got[0].json().as_array().map(Vec::len), Some(3));
-    assert_eq!(got[0].headers[AUTHORIZATION.as_str()], "Basic agents-key", "without a key of the gateway's own");
+    assert_eq!(
+        got[0].headers[AUTHORIZATION.as_str()],
+        "Basic agents-key",
+        "without a key of the gateway's own"
+    );
     assert!(!site.collector.text().contains(MARKER), "{}", site.collector.text());
 
     // Of those that went on the first isn't taken, the second held something refused, the third has no answer.
@@ -281,7 +303,8 @@ async fn every_heartbeat_has_its_answer_in_its_place() {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
     std::io::Write::write_all(&mut packer, good.to_string().as_bytes()).expect("packed");
     let packed = packer.finish().expect("packed");
-    let reply = site.request("POST", ROUTE).header(CONTENT_ENCODING, "gzip").body(packed).send().await.expect("sent");
+    let reply =
+        site.request("POST", ROUTE).header(CONTENT_ENCODING, "gzip").body(packed).send().await.expect("sent");
     assert_eq!(reply.status().as_u16(), 201);
     let before = site.collector.got().len();
     assert_eq!(site.post(ROUTE, odd.to_string()).await, (201, json!({"data": {}})));
@@ -294,14 +317,17 @@ async fn what_nobody_understands_is_dropped_and_other_doors_are_shut() {
     logs::capture();
     let site = Site::start().await;
     let bulk = format!("{ROUTE}.bulk");
-    let twice = format!("[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]", site.desk.now());
+    let twice =
+        format!("[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]", site.desk.now());
     let (status, answer) = site.post(&bulk, twice).await;
     assert_eq!((status, answer["responses"].as_array().map(Vec::len)), (201, Some(2)));
     let many = json!(vec![heartbeat(&site.desk, MARKER); 1001]).to_string();
     let (status, answer) = site.post(&bulk, many).await;
     assert_eq!((status, answer["responses"].as_array().map(Vec::len)), (201, Some(1001)));
     // Without a record that could be answered: the only status after which nothing is kept.
-    for body in ["".to_owned(), MARKER.into(), format!("{{\"{MARKER}\": 1, \"{MARKER}\": 2}}"), "x".repeat(1 << 21)] {
+    for body in
+        ["".to_owned(), MARKER.into(), format!("{{\"{MARKER}\": 1, \"{MARKER}\": 2}}"), "x".repeat(1 << 21)]
+    {
         let (status, answer) = site.post(&bulk, body).await;
         assert_eq!((status, answer), (400, json!({"error": "not taken"})));
     }

@@ -58,7 +58,8 @@ impl Desk {
         let secret = create_enrolment(&app.state, None, "Laptop 1").await.expect("a secret");
         fs::write(folder.0.join("desk.secret"), secret).expect("the secret's file");
         let device = sqlx::query_scalar("select id from device").fetch_one(&app.state.db).await;
-        let assignment = assign(&app.state, None, device.expect("a device"), worker.id()).await.expect("assigned");
+        let assignment =
+            assign(&app.state, None, device.expect("a device"), worker.id()).await.expect("assigned");
         confirm_device(&app.state, worker.id(), assignment).await.expect("confirmed");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = listener.local_addr().expect("bound");
@@ -104,8 +105,9 @@ impl Desk {
             // The server makes a new policy when it is asked for one.
             tokio::time::sleep(std::time::Duration::from_millis(700)).await;
             loop {
-                let sql = "select coalesce(max(revision), 0) from policy_revision";
-                let known: i64 = sqlx::query_scalar(sql).fetch_one(&self.app.state.db).await.expect("a revision");
+                let sql = "select coalesce(max(revision), 0) from agent_policy";
+                let known: i64 =
+                    sqlx::query_scalar(sql).fetch_one(&self.app.state.db).await.expect("a revision");
                 if known > 0 && newest().await == known {
                     return;
                 }
