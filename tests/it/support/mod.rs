@@ -14,6 +14,7 @@ pub mod dashboard;
 pub mod database;
 pub mod declaration;
 pub mod gate;
+pub mod gateway;
 pub mod logs;
 pub mod moving;
 pub mod notice;
