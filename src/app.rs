@@ -30,7 +30,8 @@ pub use crate::petitions::life::PetitionLink;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
 use crate::{
-    audit, canaries, collection, consent, identity, imports, ledger, notices, outbox, petitions, register, site,
+    audit, canaries, collection, consent, identity, imports, ledger, notices, outbox, petitions, register,
+    site,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

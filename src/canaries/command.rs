@@ -10,7 +10,8 @@ use super::token::Token;
 /// Looks for each of `tokens`; writes where they stood and answers whether any was found.
 pub fn find(tokens: &[String], input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
     let parsed: Option<Vec<Token>> = tokens.iter().map(|t| Token::parse(t)).collect();
-    let parsed = parsed.context("a canary is three words and six digits, such as lusab-gutih-tugad-482913")?;
+    let parsed =
+        parsed.context("a canary is three words and six digits, such as lusab-gutih-tugad-482913")?;
     ensure!(!parsed.is_empty(), "name at least one canary");
     let mut search = Search::new(&parsed, Vec::new(), u64::MAX);
     let mut buffer = vec![0; 64 * 1024];
@@ -31,7 +32,13 @@ pub fn find(tokens: &[String], input: &mut impl Read, out: &mut impl Write) -> a
             count => writeln!(out, "canary {}: {count} times", n + 1)?,
         }
     }
-    writeln!(out, "searched {} bytes ({}) for: {}", outcome.searched, outcome.container.id(), ENCODINGS.join("; "))?;
+    writeln!(
+        out,
+        "searched {} bytes ({}) for: {}",
+        outcome.searched,
+        outcome.container.id(),
+        ENCODINGS.join("; ")
+    )?;
     if outcome.is_partial {
         writeln!(out, "a part is damaged or encrypted and was not searched")?;
     }

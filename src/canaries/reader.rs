@@ -23,7 +23,9 @@ const ADDRESS_LENGTH: usize = 2000;
 /// The address, when the server may read it. The words say why not, without repeating it.
 pub fn check_address(text: &str, hosts: &[String]) -> Result<Url, &'static str> {
     if hosts.is_empty() {
-        return Err("Whoever runs this server has allowed no host (CANARY_READER_HOSTS). Use the command below.");
+        return Err(
+            "Whoever runs this server has allowed no host (CANARY_READER_HOSTS). Use the command below.",
+        );
     }
     if text.len() > ADDRESS_LENGTH {
         return Err("Use an address of at most 2,000 characters.");

@@ -49,13 +49,7 @@ struct Matcher {
 
 impl Matcher {
     fn new() -> Self {
-        Matcher {
-            ring: [(0, Pos::default(), false); LENGTH],
-            next: 0,
-            seen: 0,
-            digits: 0,
-            zeros: false,
-        }
+        Matcher { ring: [(0, Pos::default(), false); LENGTH], next: 0, seen: 0, digits: 0, zeros: false }
     }
 
     /// Adds a byte; answers the last signs when they could be a canary: they end in enough digits.

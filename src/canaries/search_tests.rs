@@ -44,7 +44,8 @@ fn in_lines(text: &str, width: usize, end: &str) -> String {
 
 fn printable(text: &str) -> String {
     let encoded: String = text.bytes().map(|b| format!("={b:02X}")).collect();
-    let parts: Vec<String> = encoded.as_bytes().chunks(9).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+    let parts: Vec<String> =
+        encoded.as_bytes().chunks(9).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
     parts.join("=\r\n")
 }
 

@@ -196,7 +196,11 @@ pub struct SearchRow {
 }
 
 /// The newest searches: all, or those for one canary.
-pub async fn list_searches(db: &mut PgConnection, canary: Option<Uuid>, limit: i64) -> Result<Vec<SearchRow>> {
+pub async fn list_searches(
+    db: &mut PgConnection,
+    canary: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<SearchRow>> {
     sqlx::query_as!(
         SearchRow,
         r#"select s.id, s.at, s.label, s.source, s.container, s.searched, s.is_partial,

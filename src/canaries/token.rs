@@ -39,8 +39,12 @@ impl Token {
 
     /// As somebody types it, in either form.
     pub fn parse(text: &str) -> Option<Self> {
-        let kept: String =
-            text.trim().bytes().filter(|b| !is_between(*b)).map(|b| char::from(b.to_ascii_lowercase())).collect();
+        let kept: String = text
+            .trim()
+            .bytes()
+            .filter(|b| !is_between(*b))
+            .map(|b| char::from(b.to_ascii_lowercase()))
+            .collect();
         let (words, digits) = (kept.get(..3 * WORD)?, kept.get(3 * WORD..)?);
         let fine = words.bytes().all(|b| b.is_ascii_lowercase())
             && digits.len() == DIGITS
@@ -94,7 +98,9 @@ mod tests {
             assert_eq!(Token::parse(&form).as_ref(), Some(&token));
         }
         assert!(!format!("{token:?}").contains(token.bare()));
-        for wrong in ["", "lusab gutih tugad 48291", "lusab gutih tugad 4829133", "lus4b gutih tugad 482913", "äöü"] {
+        for wrong in
+            ["", "lusab gutih tugad 48291", "lusab gutih tugad 4829133", "lus4b gutih tugad 482913", "äöü"]
+        {
             assert_eq!(Token::parse(wrong), None, "{wrong}");
         }
     }

@@ -77,9 +77,7 @@ impl Unpacker {
 
     fn begin(&mut self, first: &[u8], out: &mut Vec<u8>) {
         (self.container, self.state) = match first {
-            [0x1f, 0x8b, ..] => {
-                (Container::Gzip, State::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))))
-            }
+            [0x1f, 0x8b, ..] => (Container::Gzip, State::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))),
             [b'P', b'K', 3, 4, ..] => (Container::Zip, State::Zip(Zip::default())),
             _ => (Container::Plain, State::Plain),
         };
@@ -105,9 +103,18 @@ enum ZipState {
     /// Looks for the next entry; the last four bytes.
     Seek(u32),
     Header(Vec<u8>),
-    Name { left: usize, extra: usize, then: Entry },
-    Extra { left: usize, then: Entry },
-    Stored { left: u64 },
+    Name {
+        left: usize,
+        extra: usize,
+        then: Entry,
+    },
+    Extra {
+        left: usize,
+        then: Entry,
+    },
+    Stored {
+        left: u64,
+    },
     Deflated(Box<Decompress>),
     Over,
 }

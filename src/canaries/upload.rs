@@ -112,7 +112,10 @@ pub async fn search(State(state): State<AppState>, page: Page, parts: Multipart)
     let taken = match take(&state, parts).await? {
         Ok(taken) => taken,
         Err(Refused::TooLarge) => {
-            errors.add("file", "It is larger than 50 MiB. Search it on your own machine, with the command below.");
+            errors.add(
+                "file",
+                "It is larger than 50 MiB. Search it on your own machine, with the command below.",
+            );
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             return pages::refused(&state, page, Submitted::default(), errors, status).await;
         }

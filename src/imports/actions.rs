@@ -62,7 +62,8 @@ pub async fn prepare(state: &AppState, viewer: &Viewer, uploaded: Uploaded) -> R
     };
     // Off the threads that answer others; the file is gone when this ends.
     let counted = tokio::task::spawn_blocking(counting).await;
-    let (format, sha256, bytes, tallied) = counted.map_err(|_| anyhow::anyhow!("the counting was cut off"))?;
+    let (format, sha256, bytes, tallied) =
+        counted.map_err(|_| anyhow::anyhow!("the counting was cut off"))?;
     let tallied = match tallied {
         Ok(tallied) => tallied,
         Err(refusal) => return Ok(Err(refusal)),

@@ -41,11 +41,15 @@ pub fn text(bytes: &[u8]) -> Result<&str, Refusal> {
         ));
     }
     if bytes.starts_with(b"\x1f\x8b") || bytes.starts_with(b"PK\x03\x04") {
-        return Err(Refusal::new("This file is compressed, or a workbook. Unpack it, or save it as CSV, first."));
+        return Err(Refusal::new(
+            "This file is compressed, or a workbook. Unpack it, or save it as CSV, first.",
+        ));
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-        Refusal::new(format!("This file isn’t UTF-8: line {line} has a byte that is no character. Save it as UTF-8."))
+        Refusal::new(format!(
+            "This file isn’t UTF-8: line {line} has a byte that is no character. Save it as UTF-8."
+        ))
     })
 }
 
@@ -176,8 +180,7 @@ pub fn read(bytes: &[u8], format: &Format, choice: &Choice, tally: &mut Tally<'_
                 what.push((*category, 1));
             }
         }
-        let place =
-            Place { line, who: (who + 1, mapping.name(who)), when: (when + 1, mapping.name(when)) };
+        let place = Place { line, who: (who + 1, mapping.name(who)), when: (when + 1, mapping.name(when)) };
         tally.row(place, cell(who), cell(when), &what);
     }
     Ok(())

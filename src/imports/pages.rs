@@ -28,10 +28,7 @@ pub fn format_options() -> Vec<(String, String)> {
 }
 
 /// Columns by their number, and categories: names of columns are the file's own, and could be anything.
-pub fn column_options(
-    columns: usize,
-    mapped: &[Mapped],
-) -> (Vec<(String, String)>, Vec<(String, String)>) {
+pub fn column_options(columns: usize, mapped: &[Mapped]) -> (Vec<(String, String)>, Vec<(String, String)>) {
     let none = |words: &str| (String::new(), words.to_owned());
     let words = |n: usize| match mapped.iter().find(|m| m.column == n && !m.name.is_empty()) {
         Some(known) => format!("Column {n} ({})", known.name),

@@ -122,7 +122,8 @@ impl<'a> Tally<'a> {
             None => self.plan.unmatched += 1,
             Some((person, _)) => {
                 let moment = parsed.moment(self.reading);
-                what.iter().for_each(|(category, records)| self.count(person, day, *category, *records, moment));
+                what.iter()
+                    .for_each(|(category, records)| self.count(person, day, *category, *records, moment));
             }
         }
     }

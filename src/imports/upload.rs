@@ -147,5 +147,8 @@ fn refused(
     let zone = state.config.time_zone.iana_name().unwrap_or("UTC").to_owned();
     let form = Form::with_errors(form, errors);
     let (columns, categories) = pages::column_options(columns, &[]);
-    html_with(status, &RefusedPage { page, form, formats: pages::format_options(), columns, categories, zone })
+    html_with(
+        status,
+        &RefusedPage { page, form, formats: pages::format_options(), columns, categories, zone },
+    )
 }

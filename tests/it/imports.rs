@@ -155,7 +155,8 @@ async fn every_documented_shape_is_counted() {
     ] {
         take(&publisher, format, value.to_string().as_bytes()).await;
     }
-    let hubstaff = "Member;Email;Date;App;URL\nX;p5@example.com;01.10.2026;Thing;\nX;p5@example.com;01.10.2026;;u\n";
+    let hubstaff =
+        "Member;Email;Date;App;URL\nX;p5@example.com;01.10.2026;Thing;\nX;p5@example.com;01.10.2026;;u\n";
     take(&publisher, "hubstaff/activities-csv", hubstaff.as_bytes()).await;
     let drive = "\u{feff}Event,Title,Date,Actor\nView,\"a \"\"b\"\"\nc, d\",2026-10-01T10:00:00+02:00,p6@example.com\n";
     take(&publisher, "google-workspace/drive-log", drive.as_bytes()).await;
@@ -211,7 +212,13 @@ async fn the_same_file_twice_and_overlapping_files_change_nothing_for_the_smalle
     let many = activtrak(&[one, one, one]);
     take(&publisher, "activtrak/activity-log", many.as_bytes()).await;
     let before = counts(&app).await;
-    assert_eq!(before, expect(&[("p0@example.com", "2026-10-01", "app.usage", 3), ("p0@example.com", "2026-10-01", "window.titles", 3)]));
+    assert_eq!(
+        before,
+        expect(&[
+            ("p0@example.com", "2026-10-01", "app.usage", 3),
+            ("p0@example.com", "2026-10-01", "window.titles", 3)
+        ])
+    );
     let again = dry_run(&publisher, "activtrak/activity-log", many.as_bytes()).await;
     assert!(publisher.get(&again).await.body.contains("This very file was taken on"));
     publisher.post(&format!("{again}/confirm"), &[]).await.assert_status(303);
@@ -242,7 +249,11 @@ async fn what_cant_be_read_is_refused_in_words_and_never_quoted() {
     ];
     for (format, file, words) in bad {
         let page = upload(&publisher, format, file).await.assert_status(422);
-        assert!(page.select(".error-summary")[0].contains(words), "{words}: {}", page.select(".error-summary")[0]);
+        assert!(
+            page.select(".error-summary")[0].contains(words),
+            "{words}: {}",
+            page.select(".error-summary")[0]
+        );
         assert!(!page.body.contains("vole") && !page.body.contains("shrew"), "{words}");
     }
     let large = vec![b'a'; 20 * 1024 * 1024 + 1];
@@ -258,7 +269,11 @@ async fn columns_can_be_chosen_by_number() {
     let text = "wer;wann;was\np0@example.com;3/4/2026;x\np1@example.com;3/4/2026;\n";
     let page = upload(&publisher, "activtrak/activity-log", text.as_bytes()).await.assert_status(422);
     let options = page.select("#who option");
-    assert_eq!(options, ["By its name in the first line", "Column 1", "Column 2", "Column 3"], "by number only");
+    assert_eq!(
+        options,
+        ["By its name in the first line", "Column 1", "Column 2", "Column 3"],
+        "by number only"
+    );
     let fields = [
         ("format", "activtrak/activity-log"),
         ("who", "1"),
@@ -301,7 +316,9 @@ async fn everybody_sees_their_own_counts_alone() {
     let own = app.sign_in_as(people[0]).await;
     let page = own.get("/me/imports").await.assert_status(200);
     let row = &page.select("tbody tr")[0];
-    for words in ["2 Nov 2026", "4,322", "an export of ActivTrak that HR uploaded on 2 Nov 2026", "unverified"] {
+    for words in
+        ["2 Nov 2026", "4,322", "an export of ActivTrak that HR uploaded on 2 Nov 2026", "unverified"]
+    {
         assert!(row.contains(words), "{words}: {row}");
     }
     let mine = own.get("/me/collection").await.assert_status(200);
@@ -326,7 +343,11 @@ async fn nothing_of_a_file_is_kept() {
     let (app, _, publisher) = room().await;
     const MARKER: &str = "quagga7391";
     let columns = "Email,User,Date/Time,Executable,Application,Titlebar,Url,Productivity,quagga7391\n";
-    let rows_of = |who: &str, when: &str| format!("{who},{MARKER},{when},{MARKER},{MARKER},=cmd|{MARKER},https://{MARKER}.example/,{MARKER},{MARKER}\n");
+    let rows_of = |who: &str, when: &str| {
+        format!(
+            "{who},{MARKER},{when},{MARKER},{MARKER},=cmd|{MARKER},https://{MARKER}.example/,{MARKER},{MARKER}\n"
+        )
+    };
     let mut csv = columns.to_owned();
     csv += &rows_of("p0@example.com", "2026-11-02T08:00:00Z");
     csv += &rows_of(MARKER, "2026-11-02T08:00:00Z");
@@ -346,10 +367,14 @@ async fn nothing_of_a_file_is_kept() {
         bodies += &publisher.get(&path).await.body;
     }
     // Broken ones too, and a mapping that points anywhere.
-    for file in [format!("{{\"entries\":[{{\"a\":\"{MARKER}\"}},{MARKER}]}}"), format!("{{\"entries\":\"{MARKER}\"}}")] {
+    for file in [
+        format!("{{\"entries\":[{{\"a\":\"{MARKER}\"}},{MARKER}]}}"),
+        format!("{{\"entries\":\"{MARKER}\"}}"),
+    ] {
         bodies += &upload(&publisher, "slack/audit", file.as_bytes()).await.assert_status(422).body;
     }
-    bodies += &upload(&publisher, "activtrak/activity-log", format!("{MARKER}\n{MARKER}\n").as_bytes()).await.body;
+    bodies +=
+        &upload(&publisher, "activtrak/activity-log", format!("{MARKER}\n{MARKER}\n").as_bytes()).await.body;
     for who in ["1", "2", "9", "0", "99999"] {
         let fields = [("format", "activtrak/activity-log"), ("who", who), ("when", "9"), ("what", "9")];
         bodies += &publisher.upload_form("/imports", &fields, csv.as_bytes()).await.body;
@@ -361,7 +386,11 @@ async fn nothing_of_a_file_is_kept() {
 }
 
 async fn declare(app: &TestApp, publisher: &Actor, program: &str, category: &str) {
-    let fields = but(&[("category", category), ("source_name", program)]);
+    let fields = but(&[
+        ("category", category),
+        ("source_name", program),
+        ("dpia_url", "https://example.com/assessment"),
+    ]);
     let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
     let path = path.split('?').next().expect("a path").to_owned();
     let id: Uuid = path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id");
@@ -443,7 +472,8 @@ async fn more_than_agents_reported_is_found_after_the_lag_and_not_before() {
     assert_eq!(found(&app).await, [expected("p0@example.com", 10), expected("p1@example.com", 0)]);
     compare_imports(&app.state).await.expect("compared");
     let publisher = app.sign_in_as(publisher.id()).await;
-    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 60).as_bytes()).await;
+    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 60).as_bytes())
+        .await;
     compare_imports(&app.state).await.expect("compared");
     assert_eq!(found(&app).await.len(), 2, "twice finds the same");
 
@@ -460,7 +490,11 @@ async fn more_than_agents_reported_is_found_after_the_lag_and_not_before() {
     }
     let page = publisher.get("/findings").await.assert_status(200);
     assert!(page.body.contains("a vendor’s own export holds") && !page.body.contains("p0@"));
-    for sql in ["update finding set import_id = null", "delete from finding", "update finding set other_collected = 1"] {
+    for sql in [
+        "update finding set import_id = null",
+        "delete from finding",
+        "update finding set other_collected = 1",
+    ] {
         assert!(sqlx::query(sql).execute(&app.state.db).await.is_err(), "{sql}");
     }
 }
@@ -472,7 +506,8 @@ async fn within_the_allowance_and_of_other_units_nothing_is_claimed() {
     let agent = Agent::of(&app, people[0]).await;
     report_a_day(&app, &agent, "hubstaff", 50, 6).await;
     let publisher = app.sign_in_as(publisher.id()).await;
-    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 55).as_bytes()).await;
+    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 55).as_bytes())
+        .await;
     app.state.clock.advance(5 * 86_400);
     compare_imports(&app.state).await.expect("compared");
     assert_eq!(found(&app).await, []);
@@ -485,7 +520,8 @@ async fn what_nothing_declared_and_no_agent_reported_is_found() {
     app.state.clock.advance(2 * 86_400);
     let publisher = app.sign_in_as(publisher.id()).await;
     // After the declaration: programs are covered, titles are not. Before it: neither.
-    let text = activtrak(&[("p0@example.com", "2026-11-03T10:00:00Z"), ("p1@example.com", "2026-11-01T10:00:00Z")]);
+    let text =
+        activtrak(&[("p0@example.com", "2026-11-03T10:00:00Z"), ("p1@example.com", "2026-11-01T10:00:00Z")]);
     take(&publisher, "activtrak/activity-log", text.as_bytes()).await;
     compare_imports(&app.state).await.expect("compared");
     let early = found(&app).await;

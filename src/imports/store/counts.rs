@@ -16,12 +16,9 @@ pub struct CountLine {
 }
 
 pub async fn count_lines(db: &mut PgConnection, person_id: Uuid) -> Result<i64> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from vendor_count where person_id = $1"#,
-        person_id
-    )
-    .fetch_one(db)
-    .await
+    sqlx::query_scalar!(r#"select count(*) as "count!" from vendor_count where person_id = $1"#, person_id)
+        .fetch_one(db)
+        .await
 }
 
 /// A page of one person's counts, newest day first.

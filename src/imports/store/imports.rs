@@ -12,8 +12,7 @@ use crate::register::Category;
 
 /// Everybody with an account, leavers too: an export holds their days as well.
 pub async fn directory(db: &mut PgConnection, organisation: &TimeZone) -> Result<Directory> {
-    let rows =
-        sqlx::query!("select id, email, employee_number, time_zone from person").fetch_all(db).await?;
+    let rows = sqlx::query!("select id, email, employee_number, time_zone from person").fetch_all(db).await?;
     let mut directory = Directory::default();
     for row in rows {
         let zone = row.time_zone.and_then(|name| TimeZone::get(&name).ok());
@@ -185,7 +184,7 @@ pub async fn find_import(db: &mut PgConnection, id: Uuid) -> Result<Option<Impor
         r#"select id, program, format, by_id, by_role, at, expires_at, confirmed_at, plan, first_day, last_day,
                   records, people,
                   (select min(o.confirmed_at) from vendor_import o where o.file_sha256 = i.file_sha256
-                       and o.program = i.program and o.id <> i.id and o.confirmed_at < i.at) as same_file_at
+                       and o.program = i.program and o.id <> i.id and o.confirmed_at <= i.at) as same_file_at
            from vendor_import i where id = $1"#,
         id,
     )
