@@ -13,6 +13,7 @@ pub mod pager;
 pub mod path;
 pub mod problems;
 pub mod routes;
+pub mod serving;
 pub mod times;
 pub mod viewer;
 
