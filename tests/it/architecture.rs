@@ -7,7 +7,18 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["server"],
     &["demo", "site"],
-    &["register", "collection", "gateways", "notices", "consent", "petitions", "representative", "wallet"],
+    &[
+        "register",
+        "collection",
+        "gateways",
+        "imports",
+        "canaries",
+        "notices",
+        "consent",
+        "petitions",
+        "representative",
+        "wallet",
+    ],
     &["catalogue"],
     &["identity"],
     &["outbox"],
@@ -107,6 +118,7 @@ fn features_dont_name_each_other_in_circles() {
     };
     assert!(!names("register", "collection") && !names("register", "gateways"));
     assert!(!names("collection", "gateways"));
+    assert!(!names("collection", "imports") && !names("imports", "canaries"));
     assert!(["register", "collection", "gateways"].iter().all(|room| !names(room, "notices")));
     assert!(["register", "collection", "notices"].iter().all(|room| !names(room, "consent")));
     assert!(!names("consent", "gateways"));

@@ -142,7 +142,9 @@ impl Room {
         let all = |ids: &[Uuid]| ids.iter().map(|id| path.replace("{id}", &id.to_string())).collect();
         match path {
             "/people/{id}" => all(&[self.worker.id()]),
-            "/people/import/{id}" => all(&[Uuid::nil()]),
+            "/people/import/{id}" | "/imports/{id}" | "/canaries/{id}" | "/canaries/searches/{id}" => {
+                all(&[Uuid::nil()])
+            }
             "/register/{id}" | "/register/{id}/edit" => all(&[self.opt_in, self.opt_out, self.objections[0]]),
             "/objections/{id}" => all(&[self.open]),
             "/objections" => [self.opt_in, self.objections[0], self.objections[1]]

@@ -103,7 +103,9 @@ impl FindingKind {
             FindingKind::CollectedAfterOptOut => {
                 "Agents reported that records were collected and kept although the person’s choice was no."
             }
-            FindingKind::Undeclared => "Agents reported it, and nothing declared at that time covered it.",
+            FindingKind::Undeclared => {
+                "Agents reported it, or a vendor’s own export holds it, and nothing declared at that time covered it."
+            }
             FindingKind::Exceeds => {
                 "In more detail, more often, for another purpose or to another place than declared, or although no \
                  notice in force told of it any more."
@@ -117,7 +119,8 @@ impl FindingKind {
                  nobody can see what it does there."
             }
             FindingKind::Misreport => {
-                "Two agents on one computer watched the same program all the time and counted differently."
+                "Two agents on one computer watched the same program all the time and counted differently, or a \
+                 vendor’s own export holds what agents that watched all day did not report."
             }
             FindingKind::Equivocation => "An agent sent two reports that can’t both be true.",
             FindingKind::ClockSkew => {
