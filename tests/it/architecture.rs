@@ -74,7 +74,7 @@ fn named(text: &str) -> Vec<String> {
         let list = if text.contains(&format!("crate::{{{part}")) {
             part
         } else {
-            part.split("::").next().unwrap_or("")
+            part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("")
         };
         for name in list.split(',') {
             let name: String =
