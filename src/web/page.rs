@@ -109,6 +109,7 @@ const DONE: &[(&str, &str)] = &[
     ("agent-denied", "Revoked. From now on nothing that this program reports is taken."),
     ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
     ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
+    ("feed-revoked", "The address is ended. Whoever still asks there is told that nothing is there."),
     ("system-approved", "It may ask from now on. Everybody finds that in their access log."),
     ("system-revoked", "Revoked. It can’t ask any more, and it is told of nothing."),
     ("system-tested", "A test message is on its way. Open this page again to see what was answered."),
