@@ -46,7 +46,7 @@ begin
     -- In one order, so that two writers can't wait for each other.
     group by kind, coalesce(category, ''), program order by 1, 2, 3
     on conflict (kind, category, program) do update set
-        fields = (select array_agg(distinct f order by f) from unnest(g.fields || excluded.fields) f),
+        fields = coalesce((select array_agg(distinct f order by f) from unnest(g.fields || excluded.fields) f), '{}'),
         found_at = least(g.found_at, excluded.found_at),
         first_at = least(g.first_at, excluded.first_at),
         last_at = greatest(g.last_at, excluded.last_at),

@@ -231,11 +231,7 @@ impl GroupPage {
 }
 
 /// One group: what is known of it, and what became of it.
-pub async fn show(
-    State(state): State<AppState>,
-    page: Page,
-    Path(id): Path<String>,
-) -> Result<Response> {
+pub async fn show(State(state): State<AppState>, page: Page, Path(id): Path<String>) -> Result<Response> {
     let (groups, register) = group::load_counted(&state, page.now).await?;
     let group = groups.into_iter().find(|g| g.id == id).ok_or(Error::NotFound)?;
     let zone = state.config.time_zone.clone();

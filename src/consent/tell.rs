@@ -64,11 +64,7 @@ pub async fn tell_of_findings(
     data: serde_json::Value,
 ) -> Result<()> {
     let now = state.clock.now();
-    let message = Message {
-        kind: "findings.changed",
-        timestamp: today.start(&state.config.time_zone),
-        data,
-    };
+    let message = Message { kind: "findings.changed", timestamp: today.start(&state.config.time_zone), data };
     let body = serde_json::to_string(&message).map_err(anyhow::Error::new)?;
     for system in systems::list_told_of_findings(db).await? {
         let delivery = deliveries::NewDelivery {

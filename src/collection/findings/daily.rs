@@ -76,7 +76,8 @@ pub async fn count_findings(state: &AppState) -> Result<()> {
     let changed = count_groups(&mut tx, state, &register, before, today).await?;
     let whole = organisation::count_covered_people(&mut tx, now).await?;
     // A week that was over when it was counted last stays as it is.
-    let first = before.map_or_else(|| monday(today).plus_days(-7 * (WEEKS - 1)), |day| monday(day.plus_days(-1)));
+    let first =
+        before.map_or_else(|| monday(today).plus_days(-7 * (WEEKS - 1)), |day| monday(day.plus_days(-1)));
     let mut week = first.max(monday(today).plus_days(-7 * (WEEKS - 1)));
     while week < today {
         let to = week.plus_days(7).min(today);

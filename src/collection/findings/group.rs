@@ -35,7 +35,7 @@ pub(in crate::collection) struct Group {
     pub last: Day,
     /// `None` where so few people have a device that a count would tell of each.
     pub people: Option<PeopleBand>,
-    /// Only where at least five people are concerned.
+    /// How many, to the power of ten; only where at least five people are concerned.
     pub records: Option<i64>,
     pub open_at: Option<Time>,
     pub open_since: Option<Day>,
@@ -108,7 +108,10 @@ impl Group {
             found: row.found_at.day(zone),
             first: row.first_at.day(zone),
             last: row.last_at.day(zone),
-            records: row.records.filter(|n| *n > 0 && people.is_some_and(PeopleBand::is_some_people)),
+            records: row
+                .records
+                .filter(|n| *n > 0 && people.is_some_and(PeopleBand::is_some_people))
+                .map(|n| 10_i64.pow(n.ilog10())),
             people,
             open_at: row.open_since,
             open_since: row.open_since.map(|at| at.day(zone)),

@@ -51,12 +51,14 @@ pub(in crate::collection) fn of_finding(
     declarations: &[Declaration],
     moves: &Moves<Audience>,
 ) -> Vec<Line<Time>> {
-    let mut lines = vec![Line::new(f.first_at, "First observed"), Line::new(f.found_at, "Found, when it was reported")];
+    let mut lines =
+        vec![Line::new(f.first_at, "First observed"), Line::new(f.found_at, "Found, when it was reported")];
     lines.extend(seen.iter().map(|at| Line::new(*at, "Observed again")));
     if f.last_at > f.first_at && seen.last() != Some(&f.last_at) {
         lines.push(Line::new(f.last_at, "Last observed"));
     }
-    lines.extend(f.answers.iter().map(|a| Line::new(a.at, "Answered by your employer, which clears nothing")));
+    lines
+        .extend(f.answers.iter().map(|a| Line::new(a.at, "Answered by your employer, which clears nothing")));
     let later = declared_later(declarations, f.kind, f.category, &f.program, f.first_at);
     let applies = |d: &&Declaration| {
         let audience = moves.at(d.from);
@@ -80,10 +82,8 @@ pub(in crate::collection) fn of_group(
     whole: i64,
     zone: &jiff::tz::TimeZone,
 ) -> Vec<Line<Day>> {
-    let mut lines = vec![
-        Line::new(group.first, "First observed"),
-        Line::new(group.found, "Found, when it was reported"),
-    ];
+    let mut lines =
+        vec![Line::new(group.first, "First observed"), Line::new(group.found, "Found, when it was reported")];
     for row in days {
         for change in row.changes.iter().filter_map(|id| Change::parse(id)) {
             match change {

@@ -80,7 +80,8 @@ pub(in crate::collection) fn of_own(this: Day, rows: &[OwnWeek]) -> Trend {
 fn draw(this: Day, cells: BTreeMap<(&str, Day), (i64, String)>) -> Trend {
     let weeks = weeks(this);
     let of = |kind: FindingKind, week: &Day| cells.get(&(kind.id(), *week));
-    let kinds = FindingKind::ALL.into_iter().filter(|kind| weeks.iter().any(|week| of(*kind, week).is_some()));
+    let kinds =
+        FindingKind::ALL.into_iter().filter(|kind| weeks.iter().any(|week| of(*kind, week).is_some()));
     let most = cells.values().map(|(n, _)| *n).max().unwrap_or(1).max(1);
     let rows: Vec<TrendRow> = kinds
         .enumerate()
@@ -99,7 +100,10 @@ fn draw(this: Day, cells: BTreeMap<(&str, Day), (i64, String)>) -> Trend {
                 label_y: top + 14,
                 base: top + BASE,
                 bars: bars.collect(),
-                cells: weeks.iter().map(|w| of(kind, w).map_or_else(none, |(_, words)| words.clone())).collect(),
+                cells: weeks
+                    .iter()
+                    .map(|w| of(kind, w).map_or_else(none, |(_, words)| words.clone()))
+                    .collect(),
             }
         })
         .collect();
@@ -109,13 +113,7 @@ fn draw(this: Day, cells: BTreeMap<(&str, Day), (i64, String)>) -> Trend {
         .filter(|(n, week)| week.jiff().day() <= 7 && *n + 2 < weeks.len())
         .map(|(n, week)| (LEFT + n as i64 * STEP, week.jiff().strftime("%b").to_string()))
         .collect();
-    Trend {
-        width: LEFT * 2 + WEEKS * STEP,
-        height: TOP + rows.len() as i64 * ROW + 4,
-        rows,
-        months,
-        weeks,
-    }
+    Trend { width: LEFT * 2 + WEEKS * STEP, height: TOP + rows.len() as i64 * ROW + 4, rows, months, weeks }
 }
 
 #[cfg(test)]
@@ -129,7 +127,8 @@ mod tests {
     #[test]
     fn each_number_is_a_bar_and_a_cell() {
         let row = |week: &str, findings| OwnWeek { week: day(week), kind: "EXCEEDS".into(), findings };
-        let trend = of_own(day("2026-11-02"), &[row("2026-11-02", 4), row("2026-10-26", 1), row("2020-01-06", 9)]);
+        let trend =
+            of_own(day("2026-11-02"), &[row("2026-11-02", 4), row("2026-10-26", 1), row("2020-01-06", 9)]);
         assert_eq!(trend.weeks.len(), 26);
         assert_eq!(trend.rows.len(), 1, "a kind without anything has no row");
         assert_eq!(trend.rows[0].bars.len(), 2);
@@ -141,9 +140,12 @@ mod tests {
 
     #[test]
     fn people_are_in_bands() {
-        let row = WeekRow { week: day("2026-11-02"), kind: "EXCEEDS".into(), groups: 2, people: 7, whole: 40 };
-        let few = WeekRow { people: 3, groups: 1, week: day("2026-10-26"), kind: "EXCEEDS".into(), whole: 40 };
-        let small = WeekRow { people: 3, groups: 1, week: day("2026-10-19"), kind: "EXCEEDS".into(), whole: 6 };
+        let row =
+            WeekRow { week: day("2026-11-02"), kind: "EXCEEDS".into(), groups: 2, people: 7, whole: 40 };
+        let few =
+            WeekRow { people: 3, groups: 1, week: day("2026-10-26"), kind: "EXCEEDS".into(), whole: 40 };
+        let small =
+            WeekRow { people: 3, groups: 1, week: day("2026-10-19"), kind: "EXCEEDS".into(), whole: 6 };
         let cells = of_groups(day("2026-11-02"), &[row, few, small]).rows.remove(0).cells;
         assert_eq!(cells[25], "2 groups, 5 to 9 people");
         assert_eq!(cells[24], "1 group, fewer than 5 people");

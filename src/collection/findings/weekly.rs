@@ -49,7 +49,8 @@ pub async fn mail_week(state: &AppState) -> Result<()> {
     }
     for worker in store::list_concerned(&mut tx, from, to).await? {
         let n = times::number(worker.findings);
-        let findings = if worker.findings == 1 { "1 new finding".into() } else { format!("{n} new findings") };
+        let findings =
+            if worker.findings == 1 { "1 new finding".into() } else { format!("{n} new findings") };
         let subject = format!("You have {findings}");
         let body = format!(
             "Last week there came {findings} about you. What it is stands on your own page, and not in this mail:\n\n\
@@ -75,7 +76,8 @@ impl Summary<'_> {
     fn write(&self, state: &AppState) -> String {
         let within = |at: Time| at >= self.from && at < self.to;
         let known: Vec<&Group> = self.groups.iter().filter(|g| g.found_at < self.to).collect();
-        let of = |keep: &dyn Fn(&Group) -> bool| known.iter().copied().filter(|g| keep(g)).collect::<Vec<_>>();
+        let of =
+            |keep: &dyn Fn(&Group) -> bool| known.iter().copied().filter(|g| keep(g)).collect::<Vec<_>>();
         let new = of(&|g| within(g.found_at));
         let answered = of(&|g| g.answers.iter().any(|a| within(a.at)));
         let open = of(&|g| g.open_at.is_some_and(|at| at < self.to));

@@ -87,22 +87,13 @@ pub struct FeedRow {
 }
 
 pub async fn find_feed(db: &mut PgConnection, person_id: Uuid) -> Result<Option<FeedRow>> {
-    sqlx::query_as!(
-        FeedRow,
-        "select made_at, last_used_at from finding_feed where person_id = $1",
-        person_id
-    )
-    .fetch_optional(db)
-    .await
+    sqlx::query_as!(FeedRow, "select made_at, last_used_at from finding_feed where person_id = $1", person_id)
+        .fetch_optional(db)
+        .await
 }
 
 /// Sets somebody's address; a former one ends.
-pub async fn set_feed(
-    db: &mut PgConnection,
-    person_id: Uuid,
-    token_hash: &[u8],
-    hour: Time,
-) -> Result<()> {
+pub async fn set_feed(db: &mut PgConnection, person_id: Uuid, token_hash: &[u8], hour: Time) -> Result<()> {
     sqlx::query!(
         "insert into finding_feed (person_id, token_hash, made_at) values ($1, $2, $3)
          on conflict (person_id) do update
