@@ -34,3 +34,26 @@ begin
     end if;
     return new;
 end $$;
+
+-- Reports may come in any order, and give the same sums.
+
+create table agent_chain_gap (
+    agent_id uuid not null,
+    boot_id uuid not null,
+    -- Places of the chain, first and last, at which no report has been received yet.
+    first_seq bigint not null,
+    last_seq bigint not null,
+    -- When it last changed.
+    noticed_at timestamptz not null,
+    primary key (agent_id, boot_id, first_seq)
+);
+comment on table agent_chain_gap is 'Purpose: tells a late report from a copy whose original is gone. Retention: RAW_REPORT_DAYS; what comes later is refused.';
+
+create table agent_uncovered (
+    agent_id uuid not null references agent,
+    -- [starts_at, ends_at) before the newest report's end, of which no report has spoken.
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    primary key (agent_id, starts_at)
+);
+comment on table agent_uncovered is 'Purpose: counts watched time once, in whatever order reports come. Retention: RAW_REPORT_DAYS; what is older stays uncovered.';

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
 use daylight::gateways::activitywatch::{self, AgentOptions, Watcher};
+use daylight::gateways::gate;
 use daylight::ledger::command::Verification;
 use daylight::ledger::witness::{self, WitnessOptions};
 use daylight::representative;
@@ -59,6 +60,15 @@ enum Command {
         /// best first; may be given several times
         #[arg(long, value_name = "NAME:CATEGORY,…=COMMAND")]
         watcher: Vec<Watcher>,
+    },
+    /// Stand between agents and their collectors: pass on what is declared and allowed, drop and count the rest
+    Gateway {
+        /// Its configuration, a TOML file
+        #[arg(long, env = "DAYLIGHT_GATEWAY_CONFIG", default_value = "./daylight-gateway.toml")]
+        config: PathBuf,
+        /// Check the configuration and stop
+        #[arg(long)]
+        check: bool,
     },
     /// Check an export of the log, a proof file or a receipt, offline; exit 0 holds, 1 violated, 2 unreadable
     Verify {
@@ -240,6 +250,18 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Gateway { config, check } => {
+            let config = gate::Config::read(&config).map_err(|e| StartError::Other(format!("{e:#}")))?;
+            if check {
+                println!("The configuration can be used.");
+                return Ok(ExitCode::SUCCESS);
+            }
+            server::start_logging(&Config::from_environment()?);
+            server::runtime()?.block_on(async {
+                let done = gate::run(config, Clock::system(), Random::system(), server::stop_signal()).await;
+                done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
+            })
         }
         Command::Agent { server, secret, activitywatch, state, interval, once, watcher } => {
             let options = AgentOptions {

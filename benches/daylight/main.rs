@@ -1,12 +1,13 @@
 //! Measures Daylight beside references in the same run: what counts is the ratio, since figures of a
 //! machine drift by the hour. docs/performance.md says how to run it and what it found.
 //!
-//!     cargo bench -- [--large] [--quick] [--hold MINUTES] [--only pages,ingest,ledger,decision,petitions,binary]
+//!     cargo bench -- [--large] [--quick] [--hold MINUTES] [--only pages,ingest,gateway,ledger,decision,petitions,binary]
 
 mod binary;
 mod client;
 mod decision;
 mod fill;
+mod gateway;
 mod ingest;
 mod ledger;
 mod pages;
@@ -80,6 +81,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
     if wants("ingest") {
         ingest::measure(&mut bench)?;
+    }
+    if wants("gateway") {
+        gateway::measure(&mut bench)?;
     }
     if wants("ledger") {
         ledger::measure(&mut bench)?;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::report::{Source, key_id};
-use super::store::{claims, fleet, intake};
+use super::store::{claims, fleet, gaps, intake};
 use crate::app::AppState;
 use crate::audit;
 use crate::error::{Error, OnConstraint, Result};
@@ -226,5 +226,7 @@ pub async fn drop_old_reports(state: &AppState) -> Result<()> {
     {
         intake::drop_partition(&mut db, &name).await?;
     }
+    let oldest = state.clock.now().plus_days(-state.config.raw_report_days);
+    gaps::delete_gaps_before(&mut db, oldest).await?;
     Ok(())
 }

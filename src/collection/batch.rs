@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub fn add(&mut self, job: &Job, person: Option<&Person>, covered: (Time, Time), skewed: bool) {
+    pub fn add(&mut self, job: &Job, person: Option<&Person>, covered: &[(Time, Time)], skewed: bool) {
         let (parsed, report) = (&job.parsed, &job.parsed.report);
         self.add_raw(parsed, person, skewed, job.received_at);
         // What was queued for an hour is old, not wrong; what comes from the future is wrong.
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
         }
         let watched: BTreeSet<&'static str> =
             report.items.iter().map(|i| i.category.id()).chain([""]).collect();
-        for (day, seconds) in split_days(covered.0, covered.1, &person.zone) {
+        for (day, seconds) in covered.iter().flat_map(|(from, to)| split_days(*from, *to, &person.zone)) {
             for category in &watched {
                 *self.coverage.entry((person.id, day, report.agent_id, category)).or_default() += seconds;
             }

@@ -167,12 +167,12 @@ impl Writer {
             let skew = job.received_at.seconds_since(report.produced_at).abs();
             let skewed = skew > MAX_SKEW_SECONDS;
             let verdict = chains.judge(&job.parsed, job.received_at);
-            let received_at = match &verdict {
-                Verdict::Duplicate(at) => *at,
-                _ => job.received_at,
+            let known_at = match &verdict {
+                Verdict::Duplicate(at) => Some(*at),
+                _ => None,
             };
             match verdict {
-                Verdict::New { covered } => batch.add(job, person, covered, skewed),
+                Verdict::New { covered } => batch.add(job, person, &covered, skewed),
                 Verdict::Misplaced(text) => {
                     answers.push(Err(Error::conflict(text)));
                     continue;
@@ -187,8 +187,8 @@ impl Writer {
             answers.push(Ok(Receipt {
                 report_id: report.report_id,
                 hash: job.parsed.hash.to_string(),
-                received_at,
-                duplicate: matches!(verdict, Verdict::Duplicate(_)),
+                received_at: known_at.unwrap_or(job.received_at),
+                duplicate: known_at.is_some(),
                 skewed,
                 log_index: places.get(&report.agent_id).map(|place| *place as u64),
                 tree_head: tree_head.clone(),
@@ -196,7 +196,7 @@ impl Writer {
             }));
         }
         batch.write(&mut tx, today).await?;
-        chains.write(&mut tx).await?;
+        chains.write(&mut tx, now).await?;
         let agents: BTreeSet<Uuid> = jobs.iter().map(|j| j.parsed.report.agent_id).collect();
         store::touch_agents(&mut tx, &agents.into_iter().collect::<Vec<_>>(), now).await?;
         tx.commit().await?;

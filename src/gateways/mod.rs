@@ -6,3 +6,7 @@
 //! else's agent can do all of this with docs/agent.md beside them.
 
 pub mod activitywatch;
+pub mod gate;
+mod link;
+mod otlp;
+mod wakatime;

@@ -15,7 +15,6 @@ mod pages;
 mod roll;
 mod rounds;
 mod server;
-mod serving;
 mod sessions;
 mod store;
 

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::model::{Roll, Signed};
-use super::serving::{self, Patience};
 use super::store::{EPOCHS, ONE, ROLLS, Store};
 use super::{api, dashboard, pages};
 use crate::clock::{Clock, Random, Time};
@@ -26,6 +25,7 @@ use crate::ledger::proof::base64url;
 use crate::ledger::proof::note::Key;
 use crate::ledger::proof::tree::Hash;
 use crate::ledger::witness::{Witness, WitnessOptions};
+use crate::web::serving::{self, Patience};
 
 /// Between rounds after one that failed, at most.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -337,7 +337,7 @@ pub async fn run(
         }
     });
     let talking = tokio::spawn(representative.clone().keep_talking());
-    serving::serve(listener, representative.router(), Patience::default(), stop).await;
+    serving::serve(listener, None, representative.router(), Patience::default(), stop).await;
     talking.abort();
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! what the access test compares.
 
 pub mod assets;
+pub mod atom;
 pub mod bands;
 pub mod client;
 pub mod forms;
@@ -13,6 +14,7 @@ pub mod pager;
 pub mod path;
 pub mod problems;
 pub mod routes;
+pub mod serving;
 pub mod times;
 pub mod viewer;
 

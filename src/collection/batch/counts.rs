@@ -29,10 +29,10 @@ impl Counts {
     /// Adds a report whose window lies within one day of the person's and was covered by no other: of a window that
     /// straddles midnight, or repeats, nobody can say which records belong to which day. What is left out is a gap,
     /// and with a gap nothing is compared.
-    pub fn add(&mut self, report: &CollectionReport, person: &Person, covered: (Time, Time)) {
+    pub fn add(&mut self, report: &CollectionReport, person: &Person, covered: &[(Time, Time)]) {
         let (start, end) = (report.window.start, report.window.end);
         let day = start.day(&person.zone);
-        if covered != (start, end) || end > day.plus_days(1).start(&person.zone) {
+        if *covered != [(start, end)] || end > day.plus_days(1).start(&person.zone) {
             return;
         }
         let mut items: BTreeMap<(&'static str, &str), (i64, i64)> = BTreeMap::new();

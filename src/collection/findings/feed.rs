@@ -4,8 +4,8 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::group::{self, Group, people_words};
 use super::{ListQuery, render};
@@ -16,7 +16,7 @@ use crate::collection::store::{groups, organisation, telling};
 use crate::error::{Error, Result};
 use crate::identity::token_hash;
 use crate::register::Category;
-use crate::web::{Form, Page, Path, Submitted, Viewer, see_other, times};
+use crate::web::{Form, Page, Path, Submitted, Viewer, atom, see_other, times};
 
 /// Entries at most; all groups stand on the page.
 const ENTRIES: i64 = 50;
@@ -39,12 +39,6 @@ struct Feed {
     base_url: String,
     updated: Time,
     entries: Vec<Entry>,
-}
-
-/// XML 1.0 can't hold control characters, not even escaped.
-fn xml(text: &str) -> String {
-    let allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(allowed).filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
 }
 
 async fn answer(state: &AppState) -> Result<Response> {
@@ -70,21 +64,21 @@ async fn answer(state: &AppState) -> Result<Response> {
             // What changed on a day is known when it is over.
             updated: row.day.plus_days(1).start(zone),
             published: group.found.plus_days(1).start(zone),
-            title: xml(&format!("{}: {}", group.kind.label(), group.heading())),
+            title: atom::text(&format!("{}: {}", group.kind.label(), group.heading())),
             people: people_words(PeopleBand::of(row.people.min(whole), whole)),
-            answers: told.map(|a| (a.at.day(zone), a.lines().map(xml).collect())).collect(),
+            answers: told.map(|a| (a.at.day(zone), a.lines().map(atom::text).collect())).collect(),
             first: times::day(group.first),
             group,
         });
     }
     let updated = entries.first().map_or_else(|| jiff::Timestamp::UNIX_EPOCH.into(), |e| e.updated);
     let feed = Feed {
-        organisation: xml(&state.config.organisation),
+        organisation: atom::text(&state.config.organisation),
         base_url: state.config.base_url.clone(),
         updated,
         entries,
     };
-    Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed.render()?).into_response())
+    atom::answer(&feed)
 }
 
 /// For those who are signed in.

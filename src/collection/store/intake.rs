@@ -122,8 +122,6 @@ pub struct KnownReport {
     pub hash: Vec<u8>,
     pub prev_hash: Option<Vec<u8>>,
     pub received_at: Time,
-    pub window_start: Time,
-    pub window_end: Time,
 }
 
 /// Reports already kept at these places of chains.
@@ -135,8 +133,7 @@ pub async fn find_reports(
 ) -> Result<Vec<KnownReport>> {
     sqlx::query_as!(
         KnownReport,
-        r#"select r.agent_id, r.boot_id, r.seq, r.hash, r.prev_hash, r.received_at,
-                  r.window_start, r.window_end
+        r#"select r.agent_id, r.boot_id, r.seq, r.hash, r.prev_hash, r.received_at
            from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as k (agent_id, boot_id, seq)
            join collection_report r on r.agent_id = k.agent_id and r.boot_id = k.boot_id and r.seq = k.seq"#,
         agents,

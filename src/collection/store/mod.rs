@@ -7,6 +7,7 @@ pub mod compare;
 pub mod findings;
 pub mod fleet;
 pub mod found;
+pub mod gaps;
 pub mod groups;
 pub mod intake;
 pub mod mine;

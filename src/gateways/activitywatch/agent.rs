@@ -6,16 +6,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use ed25519_dalek::SigningKey;
-
 use super::client::ActivityWatch;
-use super::policy::Policies;
 use super::reporter::Reporter;
-use super::server::{Contact, Server};
-use super::state::{State, StateFile};
 use super::watchers::{Supervisor, Watcher};
 use crate::clock::{Clock, Random};
+use crate::gateways::link::outgoing::Outgoing;
+use crate::gateways::link::policy::Policies;
+use crate::gateways::link::server::{Contact, Server};
+use crate::gateways::link::state::{self, StateFile};
+
+const SOFTWARE: &str = concat!("daylight-agent/", env!("CARGO_PKG_VERSION"));
 
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -76,28 +76,9 @@ async fn start(options: AgentOptions, clock: Clock, random: Random) -> anyhow::R
     let server = Server::new(&options.server)?;
     anyhow::ensure!(options.interval >= Duration::from_secs(5), "the interval: must be 5 seconds or more");
     let file = StateFile::open(&options.state_dir)?;
-    let boot_id = random.uuid(clock.now());
-    let mut state = match file.load()? {
-        Some(state) => state,
-        None => {
-            let secret = options.secret.as_deref().context(
-                "this agent isn't enrolled: ask an administrator for an enrolment secret and give it with --secret",
-            )?;
-            let key = SigningKey::from_bytes(&random.bytes());
-            let mut enrolled = server.enrol(secret, &key).await?;
-            tracing::info!(agent = %enrolled.agent_id, "enrolled");
-            Policies::begin(&file, enrolled.policy_key.take())?;
-            State::new(server.address().into(), &key, enrolled, boot_id)
-        }
-    };
-    anyhow::ensure!(
-        state.server == server.address(),
-        "this agent is enrolled at {}: use another --state folder to enrol elsewhere",
-        state.server
-    );
-    // Each start begins a chain of its own; reports that wait keep the run they were made in.
-    (state.boot_id, state.seq, state.prev_hash) = (boot_id, 0, None);
-    file.save(&state)?;
+    let state =
+        state::load_or_enrol(&file, &server, options.secret.as_deref(), SOFTWARE, &random, clock.now());
+    let state = state.await?;
     if options.watchers.is_empty() && !options.once {
         tracing::warn!(
             "no --watcher is given: this agent can stop nothing and confirms no policy; it reports what is recorded"
@@ -105,7 +86,7 @@ async fn start(options: AgentOptions, clock: Clock, random: Random) -> anyhow::R
     }
     let policies = Arc::new(Policies::open(&file, state.agent_id, state.key()?, clock.clone())?);
     let contact = Contact { server, identity: state.identity(), random };
-    let interval = options.interval;
-    let reporter = Reporter::new(activitywatch, contact.clone(), file, state, policies, clock, interval)?;
+    let outgoing = Outgoing::new(contact.clone(), file, state, clock.clone())?;
+    let reporter = Reporter::new(activitywatch, outgoing, policies, clock, options.interval);
     Ok((reporter, contact))
 }

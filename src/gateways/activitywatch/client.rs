@@ -10,6 +10,7 @@ use super::coverage::{Span, has_heartbeat};
 use super::model::{Bucket, Seen, classify, source};
 use crate::clock::Time;
 use crate::collection::report::{Source, Window};
+use crate::gateways::link;
 
 /// Bytes of one answer; six hours of the busiest watcher are a tenth of it.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -50,12 +51,12 @@ pub(super) struct Reading {
 impl ActivityWatch {
     /// Only on this machine: elsewhere, reading it would carry content over a network.
     pub fn new(address: &str) -> anyhow::Result<Self> {
-        let base = super::base_url(address, "the ActivityWatch address")?;
+        let base = link::base_url(address, "the ActivityWatch address")?;
         anyhow::ensure!(
-            super::is_local(&base),
+            link::is_local(&base),
             "the ActivityWatch address: must be on this machine, such as http://127.0.0.1:5600"
         );
-        let http = super::http(&base)?;
+        let http = link::http(&base)?;
         Ok(ActivityWatch { base, http })
     }
 

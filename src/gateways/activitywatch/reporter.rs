@@ -1,4 +1,4 @@
-//! The agent's loop: read, sign, keep, send.
+//! The agent's loop: read, report, send.
 //!
 //! Two marks tell what may be said about the past. *Covered until* is kept in the state file: how far
 //! ActivityWatch has been read. What lies behind it is read later, after sleep or downtime, since the
@@ -10,19 +10,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::PROGRAM;
 use super::client::ActivityWatch;
 use super::coverage::{self, SILENCE};
 use super::model::{self, Bucket};
-use super::policy::Policies;
 use super::refusals::Refusals;
-use super::server::{self, Answer, Contact};
-use super::state::{State, StateFile};
 use crate::clock::{Clock, Time};
-use crate::collection::report::{self, Item, Source, Window};
+use crate::collection::report::{Item, Source, Window};
+use crate::gateways::link::outgoing::Outgoing;
+use crate::gateways::link::policy::Policies;
 
 /// Seconds for which the newest events are left alone: watchers send them in small batches.
 const SETTLING: i64 = 10;
@@ -30,58 +28,37 @@ const SETTLING: i64 = 10;
 const STRIDE: i64 = 6 * 3600;
 /// How far back the agent reads after it was away. Older records are a gap.
 const MAX_CATCH_UP: i64 = 7 * 24 * 3600;
-/// Reports that wait for the server. When it is full nothing new is read: ActivityWatch keeps it.
-const MAX_QUEUE: usize = 500;
 /// While something is refused, it is looked this often whether it is recorded all the same.
 const GLANCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Reporter {
     activitywatch: ActivityWatch,
-    contact: Contact,
-    file: StateFile,
-    state: State,
-    key: SigningKey,
+    outgoing: Outgoing,
     pub policies: Arc<Policies>,
     refusals: Refusals,
     clock: Clock,
     interval: Duration,
     present_since: Time,
-    failures: u32,
 }
 
 impl Reporter {
     pub fn new(
         activitywatch: ActivityWatch,
-        contact: Contact,
-        file: StateFile,
-        state: State,
+        outgoing: Outgoing,
         policies: Arc<Policies>,
         clock: Clock,
         interval: Duration,
-    ) -> anyhow::Result<Self> {
-        let key = state.key()?;
+    ) -> Self {
         let present_since = clock.now();
         // What was refused before this start has been so for long enough.
-        let refusals = Refusals::new(policies.refused(), present_since);
-        Ok(Reporter {
-            activitywatch,
-            contact,
-            file,
-            state,
-            key,
-            policies,
-            refusals,
-            clock,
-            interval,
-            present_since,
-            failures: 0,
-        })
+        let refusals = Refusals::new(policies.refused(PROGRAM), present_since);
+        Reporter { activitywatch, outgoing, policies, refusals, clock, interval, present_since }
     }
 
     pub async fn report_once(&mut self) -> anyhow::Result<()> {
         self.observe().await?;
-        let Err(_) = self.flush().await? else { return Ok(()) };
-        anyhow::bail!("the Daylight server took no reports; {} wait", self.state.queue.len())
+        let Err(_) = self.outgoing.flush().await? else { return Ok(()) };
+        anyhow::bail!("the Daylight server took no reports; {} wait", self.outgoing.waiting())
     }
 
     pub async fn work(&mut self) -> anyhow::Result<Infallible> {
@@ -89,7 +66,7 @@ impl Reporter {
         loop {
             let next = Instant::now() + self.interval;
             let read = self.observe().await;
-            let mut sent = self.flush().await?;
+            let mut sent = self.outgoing.flush().await?;
             if let Err(error) = read {
                 tracing::warn!("{error:#}; this time is a gap until it can be read");
             }
@@ -106,12 +83,12 @@ impl Reporter {
                     _ = news.changed() => {}
                 }
                 if sent.is_err() && wake <= Instant::now() && wake < next {
-                    sent = self.flush().await?;
+                    sent = self.outgoing.flush().await?;
                 }
                 // When the server is away there is nobody to be told early, and the queue must last.
                 let early = sent.is_ok() && self.sees_what_is_refused().await;
                 self.refusals.update(
-                    self.policies.refused(),
+                    self.policies.refused(PROGRAM),
                     self.policies.grace_seconds(),
                     self.clock.now(),
                 );
@@ -125,7 +102,7 @@ impl Reporter {
     /// Whether something was recorded in spite of a refusal and isn't reported yet.
     async fn sees_what_is_refused(&self) -> bool {
         let until = self.clock.now().plus_seconds(-SETTLING);
-        let since = self.state.covered_until.unwrap_or(until).max(until.plus_seconds(-STRIDE));
+        let since = self.outgoing.state.covered_until.unwrap_or(until).max(until.plus_seconds(-STRIDE));
         let window = Window { start: since, end: until };
         if self.refusals.is_empty() || since >= until {
             return false;
@@ -147,13 +124,14 @@ impl Reporter {
         }
         // A new agent looks back for one interval; what is older belongs to the time before it.
         // A mark in the future was made by a clock that was wrong then.
-        let covered = self.state.covered_until.filter(|mark| *mark <= until.plus_seconds(3600));
+        let covered = self.outgoing.state.covered_until.filter(|mark| *mark <= until.plus_seconds(3600));
         let from = covered.unwrap_or(until.plus_seconds(-interval));
         let mut from = from.max(until.plus_seconds(-MAX_CATCH_UP));
         while from < until {
-            if self.state.queue.len() >= MAX_QUEUE {
+            // ActivityWatch keeps what isn't read.
+            if self.outgoing.is_full() {
                 tracing::warn!(
-                    waiting = self.state.queue.len(),
+                    waiting = self.outgoing.waiting(),
                     "too many reports wait for the server; reading pauses"
                 );
                 return Ok(());
@@ -192,8 +170,8 @@ impl Reporter {
             }
             self.report(window, &items)?;
         }
-        self.state.covered_until = Some(window.end);
-        self.file.save(&self.state)
+        self.outgoing.state.covered_until = Some(window.end);
+        self.outgoing.save()
     }
 
     /// "I was here, and saw nothing of any category."
@@ -201,78 +179,12 @@ impl Reporter {
         if self.present_since < until {
             self.report(Window { start: self.present_since, end: until }, &[])?;
             self.present_since = until;
-            self.file.save(&self.state)?;
+            self.outgoing.save()?;
         }
         Ok(())
     }
 
     fn report(&mut self, window: Window, items: &[Item]) -> anyhow::Result<()> {
-        let now = self.clock.now();
-        let fields = json!({
-            "schema": "collection-report/1",
-            "report_id": self.contact.random.uuid(now),
-            "agent_id": self.state.agent_id,
-            "boot_id": self.state.boot_id,
-            "seq": self.state.seq,
-            "prev_hash": self.state.prev_hash,
-            "device_id": self.state.device_id,
-            "window": window,
-            "produced_at": now,
-            "policy": self.policies.applied_by(window.end),
-            "items": items,
-        });
-        let Value::Object(fields) = fields else { unreachable!("written as an object above") };
-        let (report, hash) = report::sign(fields, &self.key)?;
-        let counts = items.iter().map(|i| format!("{}={}", i.category, i.collected.count));
-        tracing::info!(seq = self.state.seq, counts = counts.collect::<Vec<_>>().join(" "), "report made");
-        self.state.queue.push_back(report);
-        self.state.seq += 1;
-        self.state.prev_hash = Some(hash);
-        Ok(())
-    }
-
-    /// Sends what waits, oldest first. Inner error: how long to wait. Outer error: stop for good.
-    async fn flush(&mut self) -> anyhow::Result<Result<(), Duration>> {
-        let mut done = 0;
-        let result = loop {
-            let Some(report) = self.state.queue.front() else { break Ok(()) };
-            match self.contact.server.send(&self.contact.identity, report).await? {
-                Answer::Taken => self.failures = 0,
-                Answer::Refused(status) => {
-                    let seq = report["seq"].as_u64();
-                    tracing::error!(
-                        status = status.as_u16(),
-                        seq,
-                        "the server refused a report; it is dropped"
-                    );
-                }
-                Answer::NotNow(why, after) => {
-                    let (pause, waiting) = (self.pause(after), self.state.queue.len());
-                    tracing::warn!(
-                        waiting,
-                        seconds = pause.as_secs(),
-                        "the Daylight server: {why}; trying again"
-                    );
-                    break Err(pause);
-                }
-            }
-            self.state.queue.pop_front();
-            done += 1;
-            // Not after each: what is sent twice after a crash gets the same receipt.
-            if done % 20 == 0 {
-                self.file.save(&self.state)?;
-            }
-        };
-        if done > 0 {
-            self.file.save(&self.state)?;
-        }
-        Ok(result)
-    }
-
-    fn pause(&mut self, after: Option<Duration>) -> Duration {
-        let chance = f64::from(u32::from_be_bytes(self.contact.random.bytes())) / f64::from(u32::MAX);
-        let pause = server::pause(self.failures, chance, after);
-        self.failures = self.failures.saturating_add(1);
-        pause
+        self.outgoing.report(window, items, self.policies.applied_by(window.end))
     }
 }

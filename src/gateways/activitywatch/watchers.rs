@@ -11,8 +11,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::policy::Policies;
+use super::PROGRAM;
 use super::process::Process;
+use crate::gateways::link::policy::Policies;
 use crate::register::Category;
 
 /// How often it is looked whether a watcher ended or a policy ran out.
@@ -129,7 +130,7 @@ impl Supervisor {
 impl Group {
     fn wanted(&self, policies: &Policies) -> Option<usize> {
         let current =
-            |watcher: &Watcher| watcher.categories.iter().all(|category| policies.allows(*category));
+            |watcher: &Watcher| watcher.categories.iter().all(|category| policies.allows(*category, PROGRAM));
         self.alternatives.iter().position(current)
     }
 

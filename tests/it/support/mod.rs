@@ -5,6 +5,7 @@
 
 pub mod activitywatch;
 pub mod agent;
+pub mod alone;
 mod client;
 pub mod consent;
 pub mod content;
@@ -35,6 +36,7 @@ use daylight::config::Config;
 use daylight::identity::{self, NewPerson};
 use daylight::web::Role;
 use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 #[allow(unused_imports, reason = "named by helpers of some features")]
@@ -76,13 +78,21 @@ impl TestApp {
 
     /// A server whose configuration `change` has changed.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(database::fresh().await, change).await
+    }
+
+    /// A server on this database, which nobody else uses.
+    pub async fn on_database(options: PgConnectOptions) -> Self {
+        Self::build(options, |_| {}).await
+    }
+
+    async fn build(options: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         logs::install();
         let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
         config.data_dir = fresh_folder();
         change(&mut config);
-        let options = database::fresh().await;
         let pool = daylight::database::connect(options, &config).await.expect("the clone can be reached");
         let start: jiff::Timestamp = START.parse().expect("a timestamp");
         let state = AppState::new(config, pool, Clock::fixed(Time::from(start)), Random::seeded(1));

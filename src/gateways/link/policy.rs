@@ -5,7 +5,7 @@
 //! optional, and so does one after which the server sent something that can't be believed: a server that was
 //! set back, or somebody in between, must not be able to keep an old permission alive.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -19,12 +19,10 @@ use uuid::Uuid;
 
 use super::state::StateFile;
 use crate::clock::{Clock, Time};
-use crate::collection::report::{MAX_SKEW_SECONDS, PolicyRef};
-use crate::consent::bundle::{Bundle, Confirmation, PolicyKey, Unbelieved};
-use crate::register::Category;
+use crate::collection::report::{DropReason, MAX_SKEW_SECONDS, PolicyRef};
+use crate::consent::bundle::{Bundle, Confirmation, PolicyKey, Rule, Unbelieved};
+use crate::register::{Category, Purpose, source_key};
 
-/// As rules name what this agent watches over.
-const PROGRAM: &str = "activitywatch";
 /// In the agent's folder.
 const NAME: &str = "policy.json";
 /// Confirmations that wait for the server, and policies remembered for late reports.
@@ -43,22 +41,35 @@ struct Kept {
     /// Signed, not yet taken by the server; oldest first.
     #[serde(default)]
     unconfirmed: VecDeque<Value>,
+    /// Since when each allowed processing has been allowed without a break, as far as this agent knows.
+    #[serde(default)]
+    since: BTreeMap<Uuid, Time>,
 }
 
 /// What is believed at this moment.
 #[derive(Clone, Default)]
-pub(super) struct Current {
+pub(in crate::gateways) struct Current {
     bundle: Option<Arc<Bundle>>,
     distrusted: bool,
     /// A clock that is set back doesn't lengthen a bundle's time within one run.
     ends: Option<Instant>,
+    since: Arc<BTreeMap<Uuid, Time>>,
     /// Grows with each change.
     pub generation: u64,
 }
 
+/// What a gateway asks about.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gateways) struct What<'a> {
+    pub category: Category,
+    pub program: &'a str,
+    /// What the place it goes to is for, where that is known: other purposes' rules don't count then.
+    pub purpose: Option<Purpose>,
+}
+
 /// Why a bundle isn't obeyed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(in crate::gateways) enum Refused {
     #[error(transparent)]
     Unbelieved(#[from] Unbelieved),
     #[error("it is for another agent")]
@@ -72,7 +83,7 @@ pub(super) enum Refused {
 }
 
 /// The policy, shared by the loops that fetch, apply and report it.
-pub(super) struct Policies {
+pub(in crate::gateways) struct Policies {
     path: PathBuf,
     agent_id: Uuid,
     signer: SigningKey,
@@ -98,18 +109,54 @@ impl Current {
         })
     }
 
-    pub fn allows(&self, category: Category, now: Time) -> bool {
+    pub fn allows(&self, category: Category, program: &str, now: Time) -> bool {
         self.bundle.as_ref().is_some_and(|bundle| {
             let at = if self.is_in_force(now) { now } else { now.max(bundle.not_after) };
-            bundle.allows(category, PROGRAM, at)
+            bundle.allows(category, program, at)
         })
     }
 
-    /// What is declared for this agent's program and may not be collected.
-    fn refused(&self, now: Time) -> BTreeSet<Category> {
+    /// What may become of records that came at `now` and say that they were observed from `from` to `to`. What was
+    /// observed before it was allowed, or before this agent knew that it was, is never passed on.
+    pub fn judge(&self, what: &What<'_>, (from, to): (Time, Time), now: Time) -> Result<(), DropReason> {
+        let Some(bundle) = &self.bundle else { return Err(DropReason::PolicyExpired) };
+        let program = source_key(what.program);
+        let ours = |rule: &&Rule| {
+            rule.category == what.category
+                && source_key(&rule.source) == program
+                && what.purpose.is_none_or(|purpose| rule.purpose == purpose)
+        };
+        let mut worst = Err(DropReason::NotDeclared);
+        let in_force = self.is_in_force(now);
+        for rule in bundle.rules.iter().filter(ours) {
+            let since = self.since.get(&rule.processing).filter(|_| rule.collect);
+            worst = match since {
+                None if rule.optional => Err(DropReason::OptOut),
+                None => Err(DropReason::Paused),
+                Some(_) if rule.optional && !in_force => Err(DropReason::PolicyExpired),
+                // A clock that is ahead could carry records over a no; a little ahead every clock is.
+                Some(since) if from < *since || to > now.plus_seconds(MAX_SKEW_SECONDS) => {
+                    Err(DropReason::Filtered)
+                }
+                Some(_) => return Ok(()),
+            };
+        }
+        worst
+    }
+
+    /// Since when this has been allowed without a break, by the rule that has allowed it for longest; `None` while it
+    /// isn't.
+    pub fn allowed_since(&self, what: &What<'_>, now: Time) -> Option<Time> {
         let rules = self.bundle.iter().flat_map(|bundle| &bundle.rules);
-        let ours = rules.filter(|rule| rule.source == PROGRAM).map(|rule| rule.category);
-        ours.filter(|category| !self.allows(*category, now)).collect()
+        let starts = rules.filter_map(|rule| self.since.get(&rule.processing).copied());
+        starts.filter(|since| self.judge(what, (*since, now), now).is_ok()).min()
+    }
+
+    /// What is declared for this program and may not be collected.
+    fn refused(&self, program: &str, now: Time) -> BTreeSet<Category> {
+        let rules = self.bundle.iter().flat_map(|bundle| &bundle.rules);
+        let ours = rules.filter(|rule| rule.source == program).map(|rule| rule.category);
+        ours.filter(|category| !self.allows(*category, program, now)).collect()
     }
 }
 
@@ -124,7 +171,8 @@ impl Policies {
     pub fn open(file: &StateFile, agent_id: Uuid, signer: SigningKey, clock: Clock) -> anyhow::Result<Self> {
         let path = file.beside(NAME);
         let kept: Kept = super::state::read(&path)?.unwrap_or_default();
-        let mut current = Current { distrusted: kept.distrusted, ..Current::default() };
+        let since = Arc::new(kept.since.clone());
+        let mut current = Current { distrusted: kept.distrusted, since, ..Current::default() };
         if let Some(signed) = &kept.bundle {
             let key = kept.key.as_ref().and_then(PolicyKey::key);
             let read = key.and_then(|key| Bundle::read(signed.to_string().as_bytes(), &key).ok());
@@ -167,8 +215,12 @@ impl Policies {
             return Ok(Ok(false));
         }
         let is_new = before.is_none_or(|before| before.revision < bundle.revision);
+        let known = before.map(|before| (before.revision, before.rules.as_slice()));
+        let since = since(&inner.kept.since, known, &bundle, self.clock.now());
         let seconds = bundle.not_after.seconds_since(bundle.issued_at).try_into().unwrap_or(0);
         inner.kept.bundle = Some(serde_json::from_slice(body)?);
+        inner.current.since = Arc::new(since.clone());
+        inner.kept.since = since;
         inner.kept.distrusted = false;
         inner.current.distrusted = false;
         inner.current.ends = Instant::now().checked_add(Duration::from_secs(seconds));
@@ -207,12 +259,12 @@ impl Policies {
         self.lock().current.is_in_force(self.clock.now())
     }
 
-    pub fn allows(&self, category: Category) -> bool {
-        self.lock().current.allows(category, self.clock.now())
+    pub fn allows(&self, category: Category, program: &str) -> bool {
+        self.lock().current.allows(category, program, self.clock.now())
     }
 
-    pub fn refused(&self) -> BTreeSet<Category> {
-        self.lock().current.refused(self.clock.now())
+    pub fn refused(&self, program: &str) -> BTreeSet<Category> {
+        self.lock().current.refused(program, self.clock.now())
     }
 
     /// What the server gives agents to follow.
@@ -287,5 +339,106 @@ impl Policies {
 
     fn save(&self, inner: &Inner) -> anyhow::Result<()> {
         super::state::write(&self.path, &inner.kept)
+    }
+}
+
+/// Since when what `new` allows has been allowed. Only where no revision was missed is anything known of the time
+/// before: a no in between may have come and gone.
+fn since(
+    kept: &BTreeMap<Uuid, Time>,
+    known: Option<(u64, &[Rule])>,
+    new: &Bundle,
+    now: Time,
+) -> BTreeMap<Uuid, Time> {
+    let start = |rule: &Rule| {
+        let (revision, rules) = known?;
+        let next = new.revision == revision || new.revision == revision + 1;
+        // Another category or program under the same id would be another thing that nobody has allowed yet.
+        let same = rules.iter().any(|r| r == rule);
+        kept.get(&rule.processing).copied().filter(|_| next && same)
+    };
+    let allowed = new.rules.iter().filter(|rule| rule.collect);
+    allowed.map(|rule| (rule.processing, start(rule).unwrap_or(now))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Time {
+        Time::from(jiff::Timestamp::from_second(1_790_000_000 + second).unwrap())
+    }
+
+    fn bundle(revision: u64, collect: bool, optional: bool) -> Bundle {
+        let rule = Rule {
+            processing: Uuid::from_u128(1),
+            category: Category::parse("app.usage").unwrap(),
+            purpose: Purpose::parse("dpv:EnforceSecurity").unwrap(),
+            source: "activitywatch".into(),
+            collect,
+            optional,
+        };
+        Bundle {
+            schema: crate::consent::bundle::BundleSchema::V1,
+            agent_id: Uuid::nil(),
+            device_id: Uuid::nil(),
+            revision,
+            issued_at: at(0),
+            not_after: at(900),
+            grace_seconds: 90,
+            rules: vec![rule],
+        }
+    }
+
+    fn current(bundle: Bundle, since: i64) -> Current {
+        let since = Arc::new([(Uuid::from_u128(1), at(since))].into());
+        Current { bundle: Some(Arc::new(bundle)), since, ..Current::default() }
+    }
+
+    fn what(category: &str, program: &'static str) -> What<'static> {
+        What { category: Category::parse(category).unwrap(), program, purpose: None }
+    }
+
+    #[test]
+    fn a_missed_revision_may_have_held_a_no() {
+        let (old, kept) = (bundle(4, true, true), BTreeMap::from([(Uuid::from_u128(1), at(10))]));
+        let since = |new: &Bundle, known: Option<(u64, &[Rule])>| {
+            since(&kept, known, new, at(500)).get(&Uuid::from_u128(1)).copied()
+        };
+        let known = Some((4, old.rules.as_slice()));
+        assert_eq!(since(&bundle(4, true, true), known), Some(at(10)), "signed anew");
+        assert_eq!(since(&bundle(5, true, true), known), Some(at(10)));
+        assert_eq!(since(&bundle(6, true, true), known), Some(at(500)));
+        assert_eq!(since(&bundle(5, false, true), known), None);
+        assert_eq!(since(&bundle(5, true, true), None), Some(at(500)));
+        let refused = bundle(4, false, true);
+        assert_eq!(since(&bundle(5, true, true), Some((4, &refused.rules))), Some(at(500)));
+    }
+
+    #[test]
+    fn only_what_was_observed_while_it_was_allowed_goes_on() {
+        let now = at(600);
+        let allowed = current(bundle(1, true, true), 100);
+        let judge = |current: &Current, from, to| {
+            current.judge(&what("app.usage", "activitywatch/v0.12"), (at(from), at(to)), now)
+        };
+        assert_eq!(judge(&allowed, 100, 600), Ok(()));
+        assert_eq!(judge(&allowed, 99, 600), Err(DropReason::Filtered), "it began before the yes");
+        assert_eq!(judge(&allowed, 100, 901), Err(DropReason::Filtered), "from the future");
+        assert_eq!(judge(&current(bundle(1, false, true), 0), 1, 2), Err(DropReason::OptOut));
+        assert_eq!(judge(&current(bundle(1, false, false), 0), 1, 2), Err(DropReason::Paused));
+        assert_eq!(judge(&Current::default(), 1, 2), Err(DropReason::PolicyExpired));
+        let late = at(900);
+        let asked = what("app.usage", "activitywatch");
+        assert_eq!(allowed.judge(&asked, (at(100), at(100)), late), Err(DropReason::PolicyExpired));
+        assert_eq!(current(bundle(1, true, false), 100).judge(&asked, (at(100), at(100)), late), Ok(()));
+        for other in [what("window.titles", "activitywatch"), what("app.usage", "wakatime")] {
+            assert_eq!(allowed.judge(&other, (at(200), at(200)), now), Err(DropReason::NotDeclared));
+        }
+        let purpose = Purpose::parse("ai:ModelTraining");
+        let other = What { purpose, ..asked };
+        assert_eq!(allowed.judge(&other, (at(200), at(200)), now), Err(DropReason::NotDeclared));
+        assert_eq!(allowed.allowed_since(&asked, now), Some(at(100)));
+        assert_eq!(allowed.allowed_since(&other, now), None);
     }
 }

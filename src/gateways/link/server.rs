@@ -15,13 +15,11 @@ use uuid::Uuid;
 use crate::clock::Random;
 use crate::consent::bundle::PolicyKey;
 
-const SOFTWARE: &str = concat!("daylight-agent/", env!("CARGO_PKG_VERSION"));
-
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Deserialize)]
-pub(super) struct Enrolled {
+pub(in crate::gateways) struct Enrolled {
     pub agent_id: Uuid,
     pub device_id: Uuid,
     pub kid: String,
@@ -33,14 +31,14 @@ pub(super) struct Enrolled {
 
 /// Whom the server knows this agent as.
 #[derive(Clone)]
-pub(super) struct Identity {
+pub(in crate::gateways) struct Identity {
     pub agent_id: Uuid,
     pub token: String,
 }
 
 /// What every talk with the server needs.
 #[derive(Clone)]
-pub(super) struct Contact {
+pub(in crate::gateways) struct Contact {
     pub server: Server,
     pub identity: Identity,
     /// For ids and pauses.
@@ -48,7 +46,7 @@ pub(super) struct Contact {
 }
 
 /// What became of a report or a confirmation.
-pub(super) enum Answer {
+pub(in crate::gateways) enum Answer {
     Taken,
     /// It will never be taken: sending it again is useless.
     Refused(StatusCode),
@@ -57,7 +55,7 @@ pub(super) enum Answer {
 }
 
 /// What the server answers to the question for the policy.
-pub(super) enum PolicyAnswer {
+pub(in crate::gateways) enum PolicyAnswer {
     Given {
         etag: Option<String>,
         body: Vec<u8>,
@@ -72,7 +70,7 @@ pub(super) enum PolicyAnswer {
 const MAX_POLICY: usize = 1024 * 1024;
 
 #[derive(Clone)]
-pub(super) struct Server {
+pub(in crate::gateways) struct Server {
     base: Url,
     http: reqwest::Client,
 }
@@ -92,11 +90,12 @@ impl Server {
         self.base.as_str()
     }
 
-    pub async fn enrol(&self, secret: &str, key: &SigningKey) -> anyhow::Result<Enrolled> {
+    /// `software` is `name/version`.
+    pub async fn enrol(&self, secret: &str, key: &SigningKey, software: &str) -> anyhow::Result<Enrolled> {
         let body = json!({
             "enrolment_secret": secret.trim(),
             "public_key": URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes()),
-            "software": SOFTWARE,
+            "software": software,
         });
         let response = self.http.post(self.base.join("api/v1/agents")?).json(&body).send().await;
         let response =
@@ -223,7 +222,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
 
 /// How long to wait after `failures` earlier ones. It doubles, and half of it is left to `chance` (0 to 1):
 /// agents that lost one server together don't return together.
-pub(super) fn pause(failures: u32, chance: f64, asked: Option<Duration>) -> Duration {
+pub(in crate::gateways) fn pause(failures: u32, chance: f64, asked: Option<Duration>) -> Duration {
     let full = (FIRST_PAUSE * (1 << failures.min(8))).min(MAX_PAUSE);
     full.mul_f64(0.5 + chance / 2.0).max(asked.unwrap_or_default().min(MAX_PAUSE))
 }

@@ -12,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tower_http::timeout::TimeoutLayer;
 
 /// Connections at one time; whoever comes then waits for one to end.
@@ -22,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(500);
 
 /// How long a slow sender is waited for.
-pub(super) struct Patience {
+pub struct Patience {
     /// From the beginning of a request to the end of its headers.
     pub headers: Duration,
     /// From the end of its headers to the answer: the reading of the body is in it.
@@ -35,9 +36,10 @@ impl Default for Patience {
     }
 }
 
-/// Runs until `stop` resolves.
-pub(super) async fn serve(
+/// Runs until `stop` resolves; over TLS where there is something to prove oneself with.
+pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     patience: Patience,
     stop: impl Future<Output = ()> + Send,
@@ -53,11 +55,23 @@ pub(super) async fn serve(
                 tokio::time::sleep(BREATH).await;
                 continue;
             };
-            let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-            let connection = graceful.watch(connection);
+            let (builder, service, watcher) = (builder.clone(), service.clone(), graceful.watcher());
+            let tls = tls.clone();
             tokio::spawn(async move {
                 // A connection that ends badly is its sender's matter.
-                let _ = connection.await;
+                match tls {
+                    None => {
+                        let connection = builder.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection.into_owned()).await;
+                    }
+                    Some(tls) => {
+                        let shaken = tokio::time::timeout(patience.headers, tls.accept(stream)).await;
+                        if let Ok(Ok(stream)) = shaken {
+                            let connection = builder.serve_connection(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection.into_owned()).await;
+                        }
+                    }
+                }
                 drop(place);
             });
         }
@@ -84,7 +98,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let router = Router::new().route("/actions", post(|body: Bytes| async move { body }));
         let patience = Patience { headers: Duration::from_millis(200), request: Duration::from_millis(200) };
-        tokio::spawn(serve(listener, router, patience, std::future::pending()));
+        tokio::spawn(serve(listener, None, router, patience, std::future::pending()));
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         stream.write_all(to.as_bytes()).await.expect("sent");
         let mut text = String::new();

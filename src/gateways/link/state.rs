@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::server::{Enrolled, Identity};
-use crate::clock::Time;
+use super::policy::Policies;
+use super::server::{Enrolled, Identity, Server};
+use crate::clock::{Random, Time};
 use crate::collection::report::Hash;
 
 /// No `Debug`: it holds the key and the token.
 #[derive(Serialize, Deserialize)]
-pub(super) struct State {
+pub(in crate::gateways) struct State {
     /// Where it enrolled; the token goes nowhere else.
     pub server: String,
     /// Ed25519, base64url.
@@ -68,8 +69,42 @@ impl State {
     }
 }
 
+/// What the folder holds, with a chain of reports begun anew; enrols when it holds nothing.
+pub(in crate::gateways) async fn load_or_enrol(
+    file: &StateFile,
+    server: &Server,
+    secret: Option<&str>,
+    software: &str,
+    random: &Random,
+    now: Time,
+) -> anyhow::Result<State> {
+    let boot_id = random.uuid(now);
+    let mut state = match file.load()? {
+        Some(state) => state,
+        None => {
+            let secret = secret.context(
+                "this agent isn't enrolled: ask an administrator for an enrolment secret and give it with --secret",
+            )?;
+            let key = SigningKey::from_bytes(&random.bytes());
+            let mut enrolled = server.enrol(secret, &key, software).await?;
+            tracing::info!(agent = %enrolled.agent_id, "enrolled");
+            Policies::begin(file, enrolled.policy_key.take())?;
+            State::new(server.address().into(), &key, enrolled, boot_id)
+        }
+    };
+    anyhow::ensure!(
+        state.server == server.address(),
+        "this agent is enrolled at {}: use another --state folder to enrol elsewhere",
+        state.server
+    );
+    // Each start begins a chain of its own; reports that wait keep the run they were made in.
+    (state.boot_id, state.seq, state.prev_hash) = (boot_id, 0, None);
+    file.save(&state)?;
+    Ok(state)
+}
+
 /// The state's folder, held by one agent at a time.
-pub(super) struct StateFile {
+pub(in crate::gateways) struct StateFile {
     path: PathBuf,
     _lock: File,
 }
@@ -101,7 +136,7 @@ impl StateFile {
 }
 
 /// `None` when there is no such file.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+pub(in crate::gateways) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -113,12 +148,12 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>
     serde_json::from_slice(&text).map(Some).map_err(|_| anyhow::Error::msg(damaged(path)))
 }
 
-pub(super) fn damaged(path: &Path) -> String {
+pub(in crate::gateways) fn damaged(path: &Path) -> String {
     format!("{} is damaged: remove the agent's folder and enrol again", path.display())
 }
 
 /// All or nothing, also when the power fails.
-pub(super) fn write(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+pub(in crate::gateways) fn write(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let write = || -> anyhow::Result<()> {
         let new = path.with_extension("new");
         let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;

@@ -1,0 +1,188 @@
+//! One device at the gate: what its person allows at this moment, and what has come in since the last report.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use super::tally::{Entry, Part, Tally};
+use crate::clock::{Clock, Time};
+use crate::collection::report::{Destination, DropReason, Item, Source, Window};
+use crate::gateways::link::policy::{Current, Policies};
+use crate::register::{Category, Purpose};
+
+/// How often it is looked whether a request that the former policy decided has ended.
+const GLANCE: Duration = Duration::from_millis(10);
+/// Longer than any request may take.
+const LAST_TURN: Duration = Duration::from_secs(60);
+
+pub(in crate::gateways) struct Device {
+    pub policies: Arc<Policies>,
+    pub clock: Clock,
+    now: RwLock<Arc<Current>>,
+    tally: Mutex<(u64, Tally)>,
+    closed: AtomicBool,
+}
+
+impl Device {
+    pub fn new(policies: Arc<Policies>, clock: Clock) -> Self {
+        let tally = Mutex::new((0, Tally::new(clock.now())));
+        let now = RwLock::new(Arc::new(policies.current()));
+        Device { policies, clock, now, tally, closed: AtomicBool::new(false) }
+    }
+
+    /// Nothing passes from now on: the server no longer knows this device's gateway.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// A request's hold on the policy as it is: until it is over, that policy doesn't count as replaced.
+    fn current(&self) -> Arc<Current> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Arc::default();
+        }
+        self.now.read().expect("nobody panics while holding it").clone()
+    }
+
+    /// Decides by the newest policy from now on, and answers it once nothing that the former one decided is under way.
+    pub async fn follow(&self) -> Arc<Current> {
+        let new = Arc::new(self.policies.current());
+        let old = {
+            let mut now = self.now.write().expect("nobody panics while holding it");
+            std::mem::replace(&mut *now, new.clone())
+        };
+        let deadline = tokio::time::Instant::now() + LAST_TURN;
+        while Arc::strong_count(&old) > 1 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(GLANCE).await;
+        }
+        new
+    }
+
+    /// What was counted since the last time, with its window.
+    pub fn cut(&self) -> Option<(Window, Vec<Item>)> {
+        let mut tally = self.tally.lock().expect("nobody panics while holding it");
+        let cut = tally.1.take(self.clock.now());
+        tally.0 += u64::from(cut.is_some());
+        cut
+    }
+
+    /// Seconds since the last cut.
+    pub fn uncut(&self) -> i64 {
+        self.tally.lock().expect("nobody panics while holding it").1.age(self.clock.now())
+    }
+
+    /// Grows with each cut: what lasts counts once in each window.
+    pub fn window(&self) -> u64 {
+        self.tally.lock().expect("nobody panics while holding it").0
+    }
+}
+
+/// One kind of agent on a device, and where its records go.
+pub(in crate::gateways) struct Site {
+    pub device: Arc<Device>,
+    pub upstream: super::upstream::Upstream,
+    pub destination: Option<Destination>,
+    pub purpose: Option<Purpose>,
+}
+
+/// One request: its records are judged by one policy, and counted once it is known what became of them. Dropped
+/// without a word it counts nothing: whoever sent it hears that it failed, and sends it again.
+pub(in crate::gateways) struct Turn<'a> {
+    site: &'a Site,
+    current: Arc<Current>,
+    pub now: Time,
+    noted: Vec<Noted>,
+}
+
+struct Noted {
+    part: Part,
+    source: Source,
+    outcome: Result<(), DropReason>,
+}
+
+impl Site {
+    pub fn turn(&self) -> Turn<'_> {
+        let (current, now) = (self.device.current(), self.device.clock.now());
+        Turn { site: self, current, now, noted: Vec::new() }
+    }
+}
+
+impl Turn<'_> {
+    /// Whether this part of a record that was observed from `from` to `to` may go on; it will be counted either way.
+    pub fn decide(&mut self, part: Part, source: &Source, from: Time, to: Time) -> bool {
+        let what = part.what(source.program(), self.site.purpose);
+        let outcome = self.current.judge(&what, (from, to), self.now);
+        self.noted.push(Noted { part, source: source.clone(), outcome });
+        outcome.is_ok()
+    }
+
+    /// As [`Turn::decide`], for what can't go on whoever allows it, because nobody could say what it is or where it
+    /// would end.
+    pub fn refuse(&mut self, part: Part, source: &Source) {
+        self.noted.push(Noted { part, source: source.clone(), outcome: Err(DropReason::Filtered) });
+    }
+
+    /// Since when records of this category may go on without a break; `None` while they may not.
+    pub fn allowed_since(&self, category: Category, program: &str) -> Option<Time> {
+        let what = crate::gateways::link::policy::What { category, program, purpose: self.site.purpose };
+        self.current.allowed_since(&what, self.now)
+    }
+
+    /// Whether anything noted so far may go on, and whether anything may not.
+    pub fn has_allowed(&self) -> bool {
+        self.noted.iter().any(|n| n.outcome.is_ok())
+    }
+
+    pub fn has_refused(&self) -> bool {
+        self.noted.iter().any(|n| n.outcome.is_err())
+    }
+
+    /// What was allowed has been handed over (or nothing was).
+    pub fn done(self) {
+        self.count(None);
+    }
+
+    /// Nothing reached the upstream, and the agent was told that all is well: it would keep what was refused in a
+    /// queue on the disk otherwise.
+    pub fn lost(self) {
+        self.count(Some(DropReason::Filtered));
+    }
+
+    fn count(self, instead: Option<DropReason>) {
+        let generation = self.current.generation;
+        let mut tally = self.site.device.tally.lock().expect("nobody panics while holding it");
+        for Noted { part, source, outcome } in self.noted {
+            let outcome = match instead {
+                Some(reason) => outcome.and(Err(reason)),
+                None => outcome,
+            };
+            let (purpose, destination) = (self.site.purpose, self.site.destination.clone());
+            tally.1.add(Entry { part, source, purpose, destination, outcome, generation }, self.now);
+        }
+    }
+}
+
+/// A program and its version as a report's source. A version that isn't made like one could be anything.
+pub(in crate::gateways) fn source(program: &'static str, version: Option<&str>) -> Source {
+    let fits = |text: &&str| {
+        let digits = |part: &str| (1..=6).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        let text = text.strip_prefix('v').unwrap_or(text);
+        (1..=4).contains(&text.split('.').count()) && text.split('.').all(digits)
+    };
+    let version = version.filter(fits).unwrap_or("unknown");
+    Source::new(format!("{program}/{version}")).expect("a program's name of ours and digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_could_be_content_is_not_repeated() {
+        assert_eq!(source("wakatime", Some("13.1.0")).as_str(), "wakatime/13.1.0");
+        assert_eq!(source("activitywatch", Some("v0.12.0")).as_str(), "activitywatch/v0.12.0");
+        for odd in ["", "1.2.x", "1..2", "1.2.3.4.5", "1234567", "secret", "1.0-secret", "٣"] {
+            assert_eq!(source("wakatime", Some(odd)).as_str(), "wakatime/unknown", "{odd}");
+        }
+        assert_eq!(source("wakatime", None).as_str(), "wakatime/unknown");
+    }
+}

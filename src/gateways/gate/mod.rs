@@ -1,0 +1,167 @@
+//! `daylight gateway`: a process between agents and their collectors.
+//!
+//! It speaks the agents' own protocols. What is declared and allowed goes on, the rest is acknowledged as the agent
+//! expects and dropped: an agent that is refused keeps what it has in a queue or a log. Both are counted ([`tally`])
+//! and reported like any agent's collection ([`report`]). Nothing of a request outlives it.
+//!
+//! A [`device`] has one person's policy; each kind of agent on it is a site with an address of its own and an
+//! [`upstream`], whose key only the gateway needs to hold. Adapters stand beside their agents: `activitywatch::gateway`,
+//! `otlp`, `wakatime`, `osquery`.
+//!
+//! **When in doubt, off**: without a policy in force only what nobody may refuse goes on; a path, an encoding or a field
+//! that isn't known does not.
+
+pub(super) mod body;
+mod config;
+pub(super) mod device;
+mod report;
+pub(super) mod tally;
+pub(super) mod upstream;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use config::{Config, DeviceConfig, OsqueryConfig, SiteConfig};
+
+use self::device::{Device, Site};
+use self::report::Reporter;
+use super::link::outgoing::Outgoing;
+use super::link::policy::Policies;
+use super::link::server::{Contact, Server};
+use super::link::state::{StateFile, load_or_enrol};
+use crate::clock::{Clock, Random};
+use crate::web::serving::{self, Patience};
+
+const SOFTWARE: &str = concat!("daylight-gateway/", env!("CARGO_PKG_VERSION"));
+
+/// How long a request may take, its way to the collector and back included.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// A listener and what answers there.
+struct Door {
+    listener: TcpListener,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    router: Router,
+}
+
+/// Runs until `shutdown` completes. An error is one line for the person who started it.
+pub async fn run(
+    config: Config,
+    clock: Clock,
+    random: Random,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    run_then(config, clock, random, shutdown, |_| ()).await
+}
+
+/// As [`run`]; tells `ready` the addresses that are listened on, in the order of the file.
+pub async fn run_then(
+    config: Config,
+    clock: Clock,
+    random: Random,
+    shutdown: impl Future<Output = ()>,
+    ready: impl FnOnce(Vec<SocketAddr>),
+) -> anyhow::Result<()> {
+    let mut shutdown = pin!(shutdown);
+    let (mut doors, mut reporters, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
+    for device in &config.devices {
+        let (reporter, contact) = tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            begun = begin(&config, device, &clock, &random) => {
+                begun.with_context(|| format!("device {}", device.name))?
+            }
+        };
+        for (kind, site) in device.sites() {
+            let door = open(kind, site, &reporter.device, &random).await;
+            doors.push(door.with_context(|| format!("{}.{kind}", device.name))?);
+        }
+        contacts.push((contact, reporter.device.policies.clone()));
+        reporters.push(reporter);
+    }
+    ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
+    let (stop, stopped) = watch::channel(false);
+    let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
+    let lives = reporters.iter_mut().zip(&contacts).zip(&config.devices);
+    let lives = lives.map(|((reporter, (contact, policies)), device)| async move {
+        let closing = reporter.device.clone();
+        let ended = tokio::select! {
+            Err(error) = contact.poll(policies) => error,
+            Err(error) = contact.confirm(policies) => error,
+            Err(error) = reporter.work() => error,
+        };
+        // The others' devices go on; of this one nothing passes any more, and its agents notice nothing.
+        closing.close();
+        tracing::error!(device = device.name, "{ended:#}; nothing of this device passes any more");
+        ended
+    });
+    let ended = tokio::select! {
+        () = &mut shutdown => Ok(()),
+        mut errors = join_all(lives) => Err(errors.remove(0)),
+    };
+    // Nothing comes in any more before the last report is made.
+    let _ = stop.send(true);
+    join_all(serving).await;
+    join_all(reporters.iter_mut().map(Reporter::end)).await;
+    ended
+}
+
+async fn begin(
+    config: &Config,
+    device: &DeviceConfig,
+    clock: &Clock,
+    random: &Random,
+) -> anyhow::Result<(Reporter, Contact)> {
+    let server = Server::new(&config.server)?;
+    let file = StateFile::open(&config.state.join(&device.name))?;
+    let secret = device.secret_file.as_deref().filter(|path| path.exists()).map(config::Secret::read);
+    let secret = secret.transpose()?;
+    let secret = secret.as_ref().map(config::Secret::expose);
+    let state = load_or_enrol(&file, &server, secret, SOFTWARE, random, clock.now()).await?;
+    let policies = Arc::new(Policies::open(&file, state.agent_id, state.key()?, clock.clone())?);
+    let contact = Contact { server, identity: state.identity(), random: random.clone() };
+    let outgoing = Outgoing::new(contact.clone(), file, state, clock.clone())?;
+    let device = Arc::new(Device::new(policies, clock.clone()));
+    Ok((Reporter { device, outgoing, interval: Duration::from_secs(config.interval) }, contact))
+}
+
+async fn open(
+    kind: &str,
+    config: &SiteConfig,
+    device: &Arc<Device>,
+    random: &Random,
+) -> anyhow::Result<Door> {
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("listen: {} can't be listened on", config.listen))?;
+    let site = Arc::new(Site {
+        device: device.clone(),
+        upstream: upstream::Upstream::new(config)?,
+        destination: config.destination()?,
+        purpose: config.purpose,
+    });
+    let router = match kind {
+        "activitywatch" => super::activitywatch::gateway::router(site, random.clone()),
+        "otlp" => super::otlp::router(site),
+        "wakatime" => super::wakatime::router(site),
+        _ => unreachable!("the kinds that a device can have"),
+    };
+    Ok(Door { listener, tls: None, router })
+}
+
+impl Door {
+    async fn serve(self, mut stopped: watch::Receiver<bool>) {
+        let patience = Patience { headers: Duration::from_secs(15), request: PATIENCE };
+        let stop = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        serving::serve(self.listener, self.tls, self.router, patience, stop).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! A device's reports and its obedience: cuts the tally at every interval and wherever the policy changes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::device::Device;
+use crate::gateways::link::outgoing::Outgoing;
+
+pub(super) struct Reporter {
+    pub device: Arc<Device>,
+    pub outgoing: Outgoing,
+    pub interval: Duration,
+}
+
+impl Reporter {
+    /// Works until it is dropped; call [`Reporter::end`] then. An error means that this gateway may not report for the
+    /// device any more, or can't keep what it learned.
+    pub async fn work(&mut self) -> anyhow::Result<Infallible> {
+        let mut news = self.device.policies.subscribe();
+        let mut followed = None;
+        let mut next = Instant::now() + self.interval;
+        let mut wake = next;
+        loop {
+            let generation = self.device.policies.current().generation;
+            if followed != Some(generation) {
+                news.borrow_and_update();
+                // Only when nothing that the former policy let through is under way has the new one been applied.
+                let current = self.device.follow().await;
+                if followed.is_some() {
+                    self.cut()?;
+                }
+                followed = Some(current.generation);
+                self.device.policies.applied(&current)?;
+            }
+            if Instant::now() >= next {
+                self.cut()?;
+                next = Instant::now() + self.interval;
+            }
+            if Instant::now() >= wake || self.outgoing.waiting() > 0 {
+                wake = match self.outgoing.flush().await? {
+                    Ok(()) => next,
+                    Err(pause) => next.min(Instant::now() + pause),
+                };
+            }
+            tokio::select! {
+                _ = news.changed() => {}
+                () = tokio::time::sleep_until(wake.min(next)) => {}
+            }
+        }
+    }
+
+    /// A report about the time since the last one, also when nothing came: silence is a gap otherwise.
+    fn cut(&mut self) -> anyhow::Result<()> {
+        if self.outgoing.is_full() && self.device.uncut() < 20 * 3600 {
+            // One long window says less than many, and is still true.
+            tracing::warn!(
+                waiting = self.outgoing.waiting(),
+                "too many reports wait for the server; windows grow"
+            );
+            return Ok(());
+        }
+        let Some((window, items)) = self.device.cut() else { return Ok(()) };
+        if self.outgoing.is_full() {
+            tracing::error!("reports of a day are lost: the server has taken none for too long");
+            return Ok(());
+        }
+        let policy = self.device.policies.applied_by(window.end);
+        self.outgoing.report(window, &items, policy)?;
+        self.outgoing.save()
+    }
+
+    /// The last report; it is sent at the next start when the server doesn't take it now.
+    pub async fn end(&mut self) {
+        if let Err(error) = self.cut() {
+            tracing::error!("the last report can't be kept: {error:#}");
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.outgoing.flush()).await;
+    }
+}

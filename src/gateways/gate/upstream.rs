@@ -1,0 +1,115 @@
+//! The collector behind the gateway.
+
+use std::path::Path;
+
+use anyhow::Context;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use reqwest::Url;
+
+use super::config::{Secret, SiteConfig};
+use crate::gateways::link;
+
+/// Bytes of one answer.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+pub(in crate::gateways) struct Upstream {
+    base: Url,
+    http: reqwest::Client,
+    /// Sent instead of what the agent sent.
+    own: HeaderMap,
+}
+
+/// What the collector answered. Its body may hold content: it goes to the agent and nowhere else.
+pub(in crate::gateways) struct Reply {
+    pub status: StatusCode,
+    pub content_type: Option<HeaderValue>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn is_success(&self) -> bool {
+        self.status.is_success() || self.status == StatusCode::NOT_MODIFIED
+    }
+
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        if let Some(kind) = self.content_type {
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        response
+    }
+}
+
+/// It couldn't be reached, or answered too much. Says nothing of what was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the collector can't be reached")]
+pub(in crate::gateways) struct Unreached;
+
+impl Upstream {
+    pub fn new(config: &SiteConfig) -> anyhow::Result<Self> {
+        let base = config.base()?;
+        let own = config.headers_file.as_deref().map(read_headers).transpose()?.unwrap_or_default();
+        Ok(Upstream { http: link::http(&base)?, base, own })
+    }
+
+    pub fn address(&self) -> &Url {
+        &self.base
+    }
+
+    /// Sends a request to a path below the upstream's own, made of `segments` as they are meant, which are encoded
+    /// here. `headers` should hold what the collector needs and nothing more.
+    pub async fn send(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Unreached> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().map_err(|()| Unreached)?.pop_if_empty().extend(segments);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut all = headers;
+        for (name, value) in &self.own {
+            all.insert(name.clone(), value.clone());
+        }
+        let request = self.http.request(method, url).headers(all).body(body).send().await;
+        let mut response = request.map_err(|_| Unreached)?;
+        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| Unreached)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(Unreached);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status: response.status(), content_type, body })
+    }
+}
+
+/// `Name: value` lines; empty ones and those that begin with `#` don't count.
+fn read_headers(path: &Path) -> anyhow::Result<HeaderMap> {
+    let text = Secret::read(path)?;
+    let mut headers = HeaderMap::new();
+    for (number, line) in text.expose().lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let read = || {
+            let (name, value) = line.split_once(':')?;
+            let mut value = HeaderValue::from_str(value.trim()).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value))
+        };
+        // The line itself may be a key.
+        let (name, value) =
+            read().with_context(|| format!("{}:{}: not `Name: value`", path.display(), number + 1))?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
