@@ -94,6 +94,9 @@ create trigger finding_regrouped after update on finding referencing old table a
 
 create function finding_was_answered() returns trigger language plpgsql as $$
 begin
+    perform from finding_group g
+    where g.kind = new.kind and g.category = new.category and g.program = any (new.programs)
+    order by g.kind, g.category, g.program for update;
     update finding_group g set answered_at = greatest(g.answered_at, new.at), open_since = null
     where g.kind = new.kind and g.category = new.category and g.program = any (new.programs);
     return null;
