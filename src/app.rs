@@ -23,12 +23,16 @@ use crate::collection::model::Refusal;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::error::Result;
+pub use crate::imports::ImportedLine;
 use crate::ledger::Ledger;
 use crate::petitions::Petitions;
 pub use crate::petitions::life::PetitionLink;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, consent, identity, ledger, notices, outbox, petitions, register, site};
+use crate::{
+    audit, canaries, collection, consent, identity, imports, ledger, notices, outbox, petitions, register,
+    site,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -77,6 +81,8 @@ fn all_routes() -> Routes {
         .merge(notices::routes())
         .merge(consent::routes())
         .merge(petitions::routes())
+        .merge(imports::routes())
+        .merge(canaries::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -136,6 +142,11 @@ pub async fn policy_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<
 /// The key that agents are given at enrolment, to know their policies by.
 pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
     consent::policy_key(state)
+}
+
+/// What vendors' own exports hold about this person, for their own page.
+pub async fn imported_about(db: &mut PgConnection, person: Uuid) -> Result<Vec<ImportedLine>> {
+    imports::imported_about(db, person).await
 }
 
 /// The petitions about a processing or a notice, for its own page: `kind` is `processing` or `notice`.

@@ -39,6 +39,9 @@ async fn workers_pages_are_in_order() {
         &mandatory,
         &changed,
         "/categories",
+        "/catalogue",
+        "/catalogue/time-doctor",
+        "/catalogue/teramind",
         "/systems",
     ];
     let mut faults = check_all(&mut tab, "worker", &paths).await;
@@ -75,8 +78,12 @@ async fn publishers_and_representatives_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(PUBLISHER).await;
     let edit = format!("/register/{}/edit", site.processing("paused").await);
-    let mut faults =
-        check_all(&mut tab, "publisher", &["/register/new", &edit, "/organisation", "/findings"]).await;
+    let mut faults = check_all(
+        &mut tab,
+        "publisher",
+        &["/register/new", "/register/new?product=time-doctor", &edit, "/organisation", "/findings"],
+    )
+    .await;
     let group = site.finding_group().await;
     faults.extend(check_all(&mut tab, "publisher", &[&group]).await);
     let objection = site.objection().await;

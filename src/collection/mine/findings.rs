@@ -39,8 +39,28 @@ pub struct FindingView {
     pub answers: Vec<AnswerRow>,
     /// Since when it has had no answer, when it needs one.
     pub open_since: Option<Time>,
+    /// The vendor's own export that it rests on, rather than an agent's report.
+    pub import: Option<ImportView>,
     agent_id: Option<Uuid>,
     dropped: i64,
+}
+
+/// An export that somebody uploaded.
+#[derive(Debug, Clone)]
+pub struct ImportView {
+    pub program: String,
+    pub at: Time,
+    pub by: &'static str,
+}
+
+impl ImportView {
+    fn of(row: &FindingRow) -> Option<Self> {
+        let by = match row.import_role.as_deref()? {
+            "publisher" => "HR",
+            _ => "a representative",
+        };
+        Some(ImportView { program: row.import_program.clone()?, at: row.import_at?, by })
+    }
 }
 
 /// What speaks for a finding.
@@ -82,7 +102,7 @@ impl FindingView {
             id: row.id,
             kind,
             category: Category::parse(category),
-            words: kind.words(&row.about),
+            words: words(kind, &row),
             first_at: row.first_at,
             last_at: row.last_at,
             found_at: row.found_at,
@@ -91,10 +111,21 @@ impl FindingView {
             evidence: evidence(kind, &row),
             answers,
             open_since,
+            import: ImportView::of(&row),
             agent_id: row.agent_id,
             dropped: row.dropped.unwrap_or(0),
             program: row.program,
         })
+    }
+}
+
+fn words(kind: FindingKind, row: &FindingRow) -> String {
+    match (kind, &row.import_program) {
+        (FindingKind::Misreport, Some(program)) => {
+            format!("The vendor’s own export of {program} holds what agents on your computer did not report")
+        }
+        (_, Some(program)) => format!("{}, by the vendor’s own export of {program}", kind.words(&row.about)),
+        (_, None) => kind.words_in(&row.about, &row.field),
     }
 }
 
@@ -106,6 +137,12 @@ fn evidence(kind: FindingKind, row: &FindingRow) -> Option<EvidenceView> {
         n => format!("in {} reports", times::number(n.into())),
     };
     let counts = match kind {
+        FindingKind::Misreport if row.import_program.is_some() => format!(
+            "agents reported {} records, {} of them dropped, {reports}; the export holds {}",
+            number(row.collected),
+            number(row.dropped),
+            number(row.other_collected),
+        ),
         FindingKind::Misreport => format!(
             "{} counted {} records, {}; {} on the same computer counted {}",
             row.software.as_deref().unwrap_or("one agent"),

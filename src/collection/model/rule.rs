@@ -88,7 +88,7 @@ impl FindingKind {
             FindingKind::Misreport => rule(
                 "R8",
                 "The counts of two agents that watched the same program on one computer for the whole time are compared, \
-                 once a day is over and late reports have had their time.",
+                 once a day is over and late reports have had their time. So is a vendor’s own export with what agents reported.",
                 "They differ by more than such programs differ anyway.",
                 "It doesn’t say which of the two is wrong.",
             ),

@@ -13,4 +13,5 @@ pub mod intake;
 pub mod mine;
 pub mod organisation;
 pub mod own;
+pub mod presence;
 pub mod telling;

@@ -45,9 +45,10 @@ pub async fn list(
         r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
                   f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
                   f.reports, f.other_collected, g.software as "software?", d.label as "device?",
-                  o.software as "other_software?"
+                  o.software as "other_software?", i.program as "import_program?", i.at as "import_at?",
+                  i.by_role as "import_role?"
            from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
-           left join agent o on o.id = f.other_agent_id
+           left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
            where f.person_id = $1 and case when $2::text is null then f.kind <> 'HONOURED_AT_GATEWAY' else f.kind = $2 end
              and ($3::text is null or f.category = $3)
              and ($4::boolean is null or $4 = (f.kind <> 'HONOURED_AT_GATEWAY' and not exists
@@ -72,9 +73,10 @@ pub async fn find(db: &mut PgConnection, person_id: Uuid, id: Uuid) -> Result<Op
         r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
                   f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
                   f.reports, f.other_collected, g.software as "software?", d.label as "device?",
-                  o.software as "other_software?"
+                  o.software as "other_software?", i.program as "import_program?", i.at as "import_at?",
+                  i.by_role as "import_role?"
            from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
-           left join agent o on o.id = f.other_agent_id
+           left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
            where f.person_id = $1 and f.id = $2"#,
         person_id,
         id,

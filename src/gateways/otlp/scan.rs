@@ -1,0 +1,212 @@
+//! What stands in one record, by category: read first, judged as a whole, stripped by the same classification after.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use regex::Regex;
+
+use super::records::Slot;
+use super::rules::{self, Class, Place, Program, Says};
+use crate::clock::Time;
+use crate::collection::report::Source;
+use crate::gateways::gate::device::Turn;
+use crate::gateways::gate::tally::Part;
+use crate::register::{Category, Granularity};
+
+/// By which rows of the table a record is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
+    pub program: Program,
+    /// The category of the record's name: what its free text belongs to.
+    pub base: Option<Category>,
+}
+
+impl Context {
+    /// `None`: unknown.
+    fn text(self, place: Place, text: &str) -> Option<Says> {
+        if text.is_empty() {
+            return Some(Says::Technical);
+        }
+        self.free(place, |pattern| pattern.is_match(text))
+    }
+
+    fn body(self, value: &Value) -> Option<Says> {
+        self.free(Place::Body, |pattern| fits(value, pattern))
+    }
+
+    fn free(self, place: Place, fits: impl Fn(&Regex) -> bool + Copy) -> Option<Says> {
+        let by_name = || rules::find(self.program, place, self.base?.id(), fits);
+        rules::find(self.program, place, "", fits).or_else(by_name)
+    }
+
+    fn attribute(self, attribute: &KeyValue) -> Option<Says> {
+        let Some(value) = value_of(attribute.value.as_ref()) else {
+            return rules::knows(self.program, &attribute.key).then_some(Says::Technical);
+        };
+        if attribute.key == "event.name" {
+            return rules::find(self.program, Place::Log, "", |pattern| fits(value, pattern));
+        }
+        rules::find(self.program, Place::Attribute, &attribute.key, |pattern| fits(value, pattern))
+    }
+}
+
+/// Bytes by what they say; those of nobody knows what apart.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    parts: BTreeMap<Class, u64>,
+    unknown: Option<u64>,
+}
+
+impl Holds {
+    pub fn add(&mut self, says: Option<Says>, bytes: u64) {
+        match says {
+            Some(Says::Technical) => {}
+            Some(Says::Something(class)) => *self.parts.entry(class).or_default() += bytes,
+            None => *self.unknown.get_or_insert(0) += bytes,
+        }
+    }
+
+    /// Reads one place of a record.
+    pub fn read(&mut self, context: Context, slot: Slot<'_>) {
+        match slot {
+            Slot::Attributes(attributes, _) => {
+                for attribute in attributes {
+                    let says = context.attribute(attribute);
+                    // The name of a field that nobody knows may say it all.
+                    let key = if says.is_none() { attribute.key.len() as u64 } else { 0 };
+                    self.add(says, key + size(value_of(attribute.value.as_ref())));
+                }
+            }
+            Slot::Text(place, text) => self.add(context.text(place, text), text.len() as u64),
+            Slot::Body(body) => {
+                if let Some(value) = value_of(body.as_ref()) {
+                    self.add(context.body(value), size(Some(value)));
+                }
+            }
+            Slot::Never(text) if !text.is_empty() => self.add(None, text.len() as u64),
+            Slot::Id(id, length) if !id.is_empty() && id.len() != length => self.add(None, id.len() as u64),
+            Slot::Never(_) | Slot::Id(..) => {}
+        }
+    }
+
+    /// Counts everything in it, and answers what may go on.
+    pub fn settle(self, turn: &mut Turn<'_>, source: &Source, (from, to): (Time, Time)) -> Allowed {
+        let mut allowed = BTreeSet::new();
+        for (class, bytes) in self.parts {
+            let Class { category, granularity, field } = class;
+            if turn.decide(Part { category, granularity, bytes, field }, source, from, to) {
+                allowed.insert(class);
+            }
+        }
+        if let Some(bytes) = self.unknown {
+            turn.refuse(unknown(bytes), source);
+        }
+        Allowed(allowed)
+    }
+}
+
+/// Something that nobody could name.
+pub(super) fn unknown(bytes: u64) -> Part {
+    Part { category: Category::unknown(), granularity: Granularity::Content, bytes, field: None }
+}
+
+/// What of one record may go on.
+#[derive(Debug, Default)]
+pub(super) struct Allowed(BTreeSet<Class>);
+
+impl Allowed {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn has(&self, says: Option<Says>) -> bool {
+        match says {
+            Some(Says::Technical) => true,
+            Some(Says::Something(class)) => self.0.contains(&class),
+            None => false,
+        }
+    }
+
+    /// Takes out of one place what may not go on.
+    pub fn strip(&self, context: Context, slot: Slot<'_>) {
+        match slot {
+            Slot::Attributes(attributes, dropped) => {
+                let before = attributes.len();
+                attributes.retain_mut(|attribute| {
+                    attribute.key_strindex = 0;
+                    // Some collectors take no message that holds a field without a value.
+                    let has_value = value_of(attribute.value.as_ref()).is_some();
+                    has_value && self.has(context.attribute(attribute))
+                });
+                let taken = u32::try_from(before - attributes.len()).unwrap_or(u32::MAX);
+                *dropped = dropped.saturating_add(taken);
+            }
+            Slot::Text(place, text) => {
+                if !self.has(context.text(place, text)) {
+                    text.clear();
+                }
+            }
+            Slot::Body(body) => {
+                let keeps = |value: &Value| self.has(context.body(value));
+                if !value_of(body.as_ref()).is_some_and(keeps) {
+                    *body = None;
+                }
+            }
+            Slot::Never(text) => text.clear(),
+            Slot::Id(id, length) => {
+                if id.len() != length {
+                    id.clear();
+                }
+            }
+        }
+    }
+}
+
+/// `None` for one that says nothing: the kind without a value, and what stands for a word of a profile, which isn't here.
+fn value_of(value: Option<&AnyValue>) -> Option<&Value> {
+    let value = value?.value.as_ref()?;
+    match value {
+        Value::StringValue(text) if text.is_empty() => None,
+        Value::StringValueStrindex(_) => None,
+        Value::ArrayValue(array) if array.values.is_empty() => None,
+        _ => Some(value),
+    }
+}
+
+fn size(value: Option<&Value>) -> u64 {
+    match value {
+        None | Some(Value::StringValueStrindex(_)) => 0,
+        Some(Value::BoolValue(_)) => 1,
+        Some(Value::IntValue(_) | Value::DoubleValue(_)) => 8,
+        Some(Value::StringValue(text)) => text.len() as u64,
+        Some(Value::BytesValue(bytes)) => bytes.len() as u64,
+        Some(Value::ArrayValue(array)) => array.values.iter().map(|v| size(v.value.as_ref())).sum(),
+        Some(Value::KvlistValue(list)) => {
+            let pair = |pair: &KeyValue| {
+                pair.key.len() as u64 + size(pair.value.as_ref().and_then(|v| v.value.as_ref()))
+            };
+            list.values.iter().map(pair).sum()
+        }
+    }
+}
+
+/// Bytes and lists of pairs fit no pattern: what is in them has no name that the table knows.
+fn fits(value: &Value, pattern: &Regex) -> bool {
+    let text: Cow<'_, str> = match value {
+        Value::StringValue(text) => text.into(),
+        Value::BoolValue(flag) => flag.to_string().into(),
+        Value::IntValue(number) => number.to_string().into(),
+        Value::DoubleValue(number) => number.to_string().into(),
+        Value::ArrayValue(array) => {
+            return array.values.iter().all(|element| match value_of(Some(element)) {
+                Some(Value::ArrayValue(_)) => false,
+                Some(element) => fits(element, pattern),
+                None => true,
+            });
+        }
+        Value::BytesValue(_) | Value::KvlistValue(_) | Value::StringValueStrindex(_) => return false,
+    };
+    pattern.is_match(&text)
+}
