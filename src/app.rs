@@ -17,7 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Random, Time};
+use crate::clock::{Clock, Day, Random, Time};
 use crate::collection::Intake;
 use crate::collection::model::Refusal;
 use crate::config::Config;
@@ -122,6 +122,16 @@ pub async fn is_told(
 /// When these people's own choices denied a processing; collection compares what is reported with it (R3, R4).
 pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refusal>> {
     consent::refusals(db, people).await
+}
+
+/// Tells other systems what changed among findings on a day that is over; `day` is today.
+pub async fn tell_of_findings(
+    db: &mut PgConnection,
+    state: &AppState,
+    day: Day,
+    data: serde_json::Value,
+) -> Result<()> {
+    consent::tell_of_findings(db, state, day, data).await
 }
 
 /// Newest policy revision of each of these agents.

@@ -31,7 +31,7 @@ pub mod strict;
 pub use commitment::commit_heads;
 pub use compare::compare_counts;
 pub use devices::{confirm_device, deny_device};
-pub use findings::{Answer, answer_findings, group_id};
+pub use findings::{Answer, answer_findings, count_findings, group_id, mail_week};
 pub use intake::{Intake, Receipt};
 pub use presence::find_silent;
 
@@ -57,7 +57,16 @@ pub fn routes() -> Routes {
         .post("/me/devices/{assignment}/confirm", WORKER, devices::confirm)
         .post("/me/devices/{assignment}/deny", WORKER, devices::deny)
         .post("/me/devices/{assignment}/agents/{agent}/deny", WORKER, devices::deny_agent)
+        .get("/me/findings", WORKER, findings::own::list)
+        .get("/me/findings/{id}", WORKER, findings::own::show)
+        .post("/me/findings/mail", WORKER, findings::own::choose_mail)
         .get("/findings", READERS, findings::list)
+        .get("/findings/{group}", READERS, findings::show)
+        .get("/findings/feed.atom", READERS, findings::feed::show)
+        .post("/findings/feed", READERS, findings::feed::make)
+        .post("/findings/feed/revoke", READERS, findings::feed::revoke)
+        .post("/findings/mail", READERS, findings::feed::choose_mail)
+        .get("/feeds/findings/{token}", Access::Token, findings::feed::show_by_address)
         .post("/findings/answer", PUBLISHER, findings::answer)
         .get("/organisation", OTHERS, organisation::show)
         .get("/agents", ADMIN, fleet::list)

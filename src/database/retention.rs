@@ -45,6 +45,15 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     )
     .execute(&mut *db)
     .await?;
+    let weeks_ago = now.plus_days(-60 * 7).day(&jiff::tz::TimeZone::UTC);
+    sqlx::query!("delete from finding_week where week < $1", weeks_ago as _).execute(&mut *db).await?;
+    // The newest stays, so that its week's mail goes out once.
+    sqlx::query!(
+        "delete from finding_mail_week where week < $1 and week < (select max(week) from finding_mail_week)",
+        weeks_ago as _
+    )
+    .execute(&mut *db)
+    .await?;
     sqlx::query!("delete from presence_look where received_at < $1", now.plus_days(-100) as _)
         .execute(&mut *db)
         .await?;

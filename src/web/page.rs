@@ -109,6 +109,7 @@ const DONE: &[(&str, &str)] = &[
     ("agent-denied", "Revoked. From now on nothing that this program reports is taken."),
     ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
     ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
+    ("feed-revoked", "The address is ended. Whoever still asks there is told that nothing is there."),
     ("import-confirmed", "Taken. Everybody concerned sees their own counts."),
     ("import-discarded", "Thrown away. Nothing of it is left."),
     ("canary-used", "On record: it is in use."),

@@ -162,6 +162,7 @@ impl Room {
             | "/publishing/versions/{id}/schedule" => all(&[self.version]),
             "/log/entries/{index}" | "/log/entries/{index}/proof" => vec![path.replace("{index}", "3")],
             "/log/tile/{*path}" => vec!["/log/tile/0/000.p/1".into(), "/log/tile/entries/000.p/1".into()],
+            "/findings/{group}" => vec!["/findings/000000000000".into()],
             "/link/{token}" => vec!["/link/nothing".into()],
             "/catalogue/{id}" => vec!["/catalogue/time-doctor".into()],
             // There are none here; tests/it/petition_isolation.rs sweeps them.

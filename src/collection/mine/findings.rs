@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::clock::{Day, Time};
 use crate::collection::compare;
+use crate::collection::field::Field;
 use crate::collection::model::compare::Agreement;
 use crate::collection::model::{FindingKind, GRACE_SECONDS};
 use crate::collection::store::compare::list_counts_of;
@@ -26,6 +27,10 @@ pub struct FindingView {
     pub words: String,
     pub first_at: Time,
     pub last_at: Time,
+    /// When it was found, which is when it was reported.
+    pub found_at: Time,
+    /// The field of the agent's records that it was found in, where one is known.
+    pub field: Option<Field>,
     /// The person's day, of kinds that are found anew each day.
     pub day: Option<Day>,
     /// What it rests on, in sentences.
@@ -78,7 +83,7 @@ impl EvidenceView {
 }
 
 impl FindingView {
-    fn of(row: FindingRow, answers: &[AnswerRow]) -> Option<Self> {
+    pub(in crate::collection) fn of(row: FindingRow, answers: &[AnswerRow]) -> Option<Self> {
         let kind = FindingKind::parse(&row.kind)?;
         let category = row.category.as_deref().unwrap_or_default();
         let programs = [row.program.clone()];
@@ -100,6 +105,8 @@ impl FindingView {
             words: words(kind, &row),
             first_at: row.first_at,
             last_at: row.last_at,
+            found_at: row.found_at,
+            field: Field::parse(&row.field),
             day: row.day,
             evidence: evidence(kind, &row),
             answers,

@@ -47,6 +47,11 @@ impl FindingKind {
         FindingKind::HonouredAtGateway,
     ];
 
+    /// Those that others than the person see: what was stopped on the way would tell of a choice and of no wrong.
+    pub fn others() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.needs_answer())
+    }
+
     pub fn id(self) -> &'static str {
         match self {
             FindingKind::OptOutViolation => "OPT_OUT_VIOLATION",
