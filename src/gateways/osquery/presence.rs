@@ -58,7 +58,7 @@ impl Found {
     fn cut(&self, now: Time) -> Option<(Window, Vec<SeenProduct>)> {
         let mut since = self.0.lock().expect("nobody panics while holding it");
         let start = since.first?;
-        if now <= start || !(since.has_looked || !since.products.is_empty()) {
+        if now <= start || (!since.has_looked && since.products.is_empty()) {
             return None;
         }
         let done = std::mem::take(&mut *since);

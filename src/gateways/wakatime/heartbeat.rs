@@ -256,7 +256,7 @@ impl<'a> Heartbeat<'a> {
             out.extend(names.into_iter().filter_map(|(key, name)| Some((key.to_owned(), name?.into()))));
             out.extend(self.root_count.map(|count| ("project_root_count".to_owned(), count)));
         }
-        if dependencies {
+        if dependencies && !self.dependencies.is_empty() {
             out.insert("dependencies".into(), json!(self.dependencies));
         }
         if prompts {
@@ -270,7 +270,8 @@ impl<'a> Heartbeat<'a> {
 fn moment(value: &Value) -> Option<Time> {
     let seconds = value.as_f64().filter(|s| (0.0..1e10).contains(s))?;
     let whole = std::time::Duration::try_from_secs_f64(seconds).ok()?;
-    let micros = i64::try_from(whole.as_micros()).ok()?;
+    // A float holds the digits only nearly: rounded, not cut off.
+    let micros = i64::try_from((whole + std::time::Duration::from_nanos(500)).as_micros()).ok()?;
     jiff::Timestamp::from_microsecond(micros).ok().map(Time::from)
 }
 
