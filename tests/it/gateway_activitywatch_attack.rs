@@ -114,9 +114,12 @@ impl Attack {
 
     /// Whether an answer that holds the canary is the sender's own event.
     fn is_echo(&self, answer: &str) -> bool {
-        let (Body::Json(sent), Some((_, body))) = (&self.body, answer.split_once("\r\n\r\n")) else {
-            return false;
+        let sent = match &self.body {
+            Body::Json(sent) => sent.clone(),
+            Body::Packed(text) => serde_json::from_str(text).expect("JSON"),
+            _ => return false,
         };
+        let Some((_, body)) = answer.split_once("\r\n\r\n") else { return false };
         let Ok(Value::Object(mut echo)) = serde_json::from_str(body) else { return false };
         let same = echo.remove("data") == sent.get("data").cloned();
         echo.retain(|_, value| value.is_string());
