@@ -367,7 +367,7 @@ fn nothing_that_is_refused_gets_past_and_nothing_that_is_there_comes_back() {
     let desk = runtime.block_on(desk());
     let mut answers = std::collections::BTreeMap::<String, u32>::new();
     let tally = std::cell::RefCell::new(&mut answers);
-    let config = Config { cases: 300, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
+    let config = Config { cases: 900, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
     let ran = TestRunner::new(config).run(&attack(), |attack| {
         let (answer, export) = runtime.block_on(async {
             let bytes = attack.bytes(&desk.now().to_string(), &desk.address().to_string());
