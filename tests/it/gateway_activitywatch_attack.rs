@@ -119,7 +119,7 @@ impl Attack {
             Body::Packed(text) => serde_json::from_str(text).expect("JSON"),
             _ => return false,
         };
-        let Some((_, body)) = answer.split_once("\r\n\r\n") else { return false };
+        let Some((_, body)) = answer.rsplit_once("\r\n\r\n") else { return false };
         let Ok(Value::Object(mut echo)) = serde_json::from_str(body) else { return false };
         let same = echo.remove("data") == sent.get("data").cloned();
         echo.retain(|_, value| value.is_string());
