@@ -114,9 +114,12 @@ impl Attack {
 
     /// Whether an answer that holds the canary is the sender's own event.
     fn is_echo(&self, answer: &str) -> bool {
-        let (Body::Json(sent), Some((_, body))) = (&self.body, answer.split_once("\r\n\r\n")) else {
-            return false;
+        let sent = match &self.body {
+            Body::Json(sent) => sent.clone(),
+            Body::Packed(text) => serde_json::from_str(text).expect("JSON"),
+            _ => return false,
         };
+        let Some((_, body)) = answer.rsplit_once("\r\n\r\n") else { return false };
         let Ok(Value::Object(mut echo)) = serde_json::from_str(body) else { return false };
         let same = echo.remove("data") == sent.get("data").cloned();
         echo.retain(|_, value| value.is_string());
@@ -154,12 +157,12 @@ fn data() -> impl Strategy<Value = Value> {
         "id",
     ]);
     let app = prop_oneof![
-        Just(json!("Writer")),
-        Just(json!([CANARY])),
-        Just(json!({"app": CANARY})),
-        Just(json!(true)),
+        8 => Just(json!("Writer")),
+        1 => Just(json!([CANARY])),
+        1 => Just(json!({"app": CANARY})),
+        1 => Just(json!(true)),
     ];
-    (prop::collection::btree_map(keys, values(), 0..4), prop::option::weighted(0.7, app)).prop_map(
+    (prop::collection::btree_map(keys, values(), 0..4), prop::option::weighted(0.9, app)).prop_map(
         |(fields, app)| {
             let mut data =
                 Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
@@ -172,11 +175,11 @@ fn data() -> impl Strategy<Value = Value> {
 }
 
 fn event() -> impl Strategy<Value = Value> {
-    let more = prop::sample::select(vec!["", "id", "title", "data2", "name", "metadata"]);
+    let more = prop::sample::select(vec!["", "", "", "", "id", "title", "data2", "name", "metadata"]);
     let id = prop::sample::select(vec![json!(0), json!(1), json!("0"), json!(CANARY), json!(-1)]);
     let duration =
         prop::sample::select(vec![json!(0), json!(1.5), json!(-3), json!(CANARY), json!(1e12), json!(null)]);
-    (data(), more, id, prop::option::weighted(0.5, duration)).prop_map(|(data, more, id, duration)| {
+    (data(), more, id, prop::option::weighted(0.2, duration)).prop_map(|(data, more, id, duration)| {
         let mut event = json!({"timestamp": "@now", "data": data});
         match more {
             "" => {}
@@ -236,7 +239,7 @@ fn body() -> impl Strategy<Value = Body> {
     let field = prop::sample::select(vec!["buckets.json", "buckets", "file", CANARY]);
     let part = (field, any::<bool>(), export()).prop_map(|(name, is_file, e)| (name, is_file, e.to_string()));
     prop_oneof![
-        4 => event().prop_map(Body::Json),
+        8 => event().prop_map(Body::Json),
         2 => prop::collection::vec(event(), 0..3).prop_map(|list| Body::Json(list.into())),
         2 => description().prop_map(Body::Json),
         3 => export().prop_map(Body::Json),
@@ -253,10 +256,14 @@ fn body() -> impl Strategy<Value = Body> {
 fn target() -> impl Strategy<Value = String> {
     let path = prop::sample::select(vec![
         "/api/0/buckets/window/heartbeat",
+        "/api/0/buckets/window/heartbeat",
+        "/api/0/buckets/odd/heartbeat",
         "/api/0/buckets/idle/heartbeat",
         "/api/0/buckets/editor/heartbeat",
         "/api/0/buckets/odd/events",
         "/api/0/buckets/window/events",
+        "/api/0/buckets/idle/events",
+        "/api/0/buckets/editor/events",
         "/api/0/buckets/window/events/0",
         "/api/0/buckets/window/events/count",
         "/api/0/buckets/window/export",
@@ -264,6 +271,7 @@ fn target() -> impl Strategy<Value = String> {
         "/api/0/buckets/fresh",
         "/api/0/buckets/zq7x secret",
         "/api/0/buckets/",
+        "/api/0/import",
         "/api/0/import",
         "/api/0/export",
         "/api/0/query/",
@@ -359,7 +367,7 @@ fn nothing_that_is_refused_gets_past_and_nothing_that_is_there_comes_back() {
     let desk = runtime.block_on(desk());
     let mut answers = std::collections::BTreeMap::<String, u32>::new();
     let tally = std::cell::RefCell::new(&mut answers);
-    let config = Config { cases: 400, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
+    let config = Config { cases: 900, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
     let ran = TestRunner::new(config).run(&attack(), |attack| {
         let (answer, export) = runtime.block_on(async {
             let bytes = attack.bytes(&desk.now().to_string(), &desk.address().to_string());
@@ -381,7 +389,7 @@ fn nothing_that_is_refused_gets_past_and_nothing_that_is_there_comes_back() {
     );
     // Something did pass all the time, and with a yes the canary does as well: it would have been seen.
     let export = runtime.block_on(async {
-        assert!(desk.held().await.len() > 5, "{}", desk.export().await);
+        assert!(desk.held().await.len() > 4, "{}", desk.export().await);
         assert!(!desk.export().await.contains("zq7x"));
         desk.choose(0, Choice::Yes).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
