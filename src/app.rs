@@ -17,18 +17,22 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Random, Time};
+use crate::clock::{Clock, Day, Random, Time};
 use crate::collection::Intake;
 use crate::collection::model::Refusal;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::error::Result;
+pub use crate::imports::ImportedLine;
 use crate::ledger::Ledger;
 use crate::petitions::Petitions;
 pub use crate::petitions::life::PetitionLink;
 use crate::web::routes::RouteEntry;
 use crate::web::{Routes, assets, headers, problems, routes};
-use crate::{audit, collection, consent, identity, ledger, notices, outbox, petitions, register, site};
+use crate::{
+    audit, canaries, collection, consent, identity, imports, ledger, notices, outbox, petitions, register,
+    site,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -77,6 +81,8 @@ fn all_routes() -> Routes {
         .merge(notices::routes())
         .merge(consent::routes())
         .merge(petitions::routes())
+        .merge(imports::routes())
+        .merge(canaries::routes())
         .merge(outbox::routes())
         .merge(site::routes())
 }
@@ -118,6 +124,16 @@ pub async fn refusals(db: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Refu
     consent::refusals(db, people).await
 }
 
+/// Tells other systems what changed among findings on a day that is over; `day` is today.
+pub async fn tell_of_findings(
+    db: &mut PgConnection,
+    state: &AppState,
+    day: Day,
+    data: serde_json::Value,
+) -> Result<()> {
+    consent::tell_of_findings(db, state, day, data).await
+}
+
 /// Newest policy revision of each of these agents.
 pub async fn policy_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
     consent::newest_revisions(db, agents).await
@@ -126,6 +142,11 @@ pub async fn policy_revisions(db: &mut PgConnection, agents: &[Uuid]) -> Result<
 /// The key that agents are given at enrolment, to know their policies by.
 pub fn policy_key(state: &AppState) -> Result<consent::PolicyKey> {
     consent::policy_key(state)
+}
+
+/// What vendors' own exports hold about this person, for their own page.
+pub async fn imported_about(db: &mut PgConnection, person: Uuid) -> Result<Vec<ImportedLine>> {
+    imports::imported_about(db, person).await
 }
 
 /// The petitions about a processing or a notice, for its own page: `kind` is `processing` or `notice`.

@@ -37,6 +37,11 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("LOG_ORIGIN", "BASE_URL/log without https://", "name of the transparency log; fixed at the first start"),
     ("WITNESSES_FILE", "none", "C2SP tlog-policy with the log's witnesses, their addresses and the quorum"),
     ("LOG_LEVEL", "info", "error, warn, info, debug or a tracing filter"),
+    (
+        "CANARY_READER_HOSTS",
+        "none",
+        "hosts that representatives may let the server read to look for canaries, by comma",
+    ),
     ("LOG_FORMAT", "text", "text or json"),
 ];
 
@@ -87,6 +92,8 @@ pub struct Config {
     pub log_origin: String,
     /// The text of `WITNESSES_FILE`; what it means is read by `ledger`.
     pub witnesses: Option<String>,
+    /// Names of hosts, lower case; the server reads an address that somebody typed from no other.
+    pub canary_reader_hosts: Vec<String>,
     pub log_level: String,
     pub log_format: LogFormat,
     /// Set by `daylight demo` only; never from the environment.
@@ -147,6 +154,7 @@ impl Config {
             mail_from: source.text("MAIL_FROM", "daylight@localhost"),
             log_origin,
             witnesses: source.file("WITNESSES_FILE")?,
+            canary_reader_hosts: reader_hosts(&source)?,
             log_level: source.text("LOG_LEVEL", "info"),
             log_format: match source.text("LOG_FORMAT", "text").as_str() {
                 "text" => LogFormat::Text,
@@ -190,6 +198,23 @@ fn log_origin(source: &Source, base_url: &str) -> Result<String, ConfigError> {
             Err(wrong("LOG_ORIGIN", "must be a name without spaces and plus signs, such as example.org/log"))
         }
         false => Ok(origin),
+    }
+}
+
+/// Names alone: a number, or this machine's own name, would lead inside.
+fn reader_hosts(source: &Source) -> Result<Vec<String>, ConfigError> {
+    let text = source.text("CANARY_READER_HOSTS", "");
+    let hosts: Vec<String> =
+        text.split(',').map(|h| h.trim().to_lowercase()).filter(|h| !h.is_empty()).collect();
+    let is_name = |host: &String| {
+        let last = host.rsplit('.').next().unwrap_or("");
+        host.contains('.')
+            && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+            && last.starts_with(|c: char| c.is_ascii_alphabetic())
+    };
+    match hosts.iter().all(is_name) {
+        true => Ok(hosts),
+        false => Err(wrong("CANARY_READER_HOSTS", "must be names of hosts by comma, such as logs.example")),
     }
 }
 
@@ -287,6 +312,9 @@ mod tests {
             ("MIGRATE_ON_START", "perhaps"),
             ("RAW_REPORT_DAYS", "0"),
             ("REVIEW_NOTICES", "perhaps"),
+            ("CANARY_READER_HOSTS", "logs.example,10.0.0.1"),
+            ("CANARY_READER_HOSTS", "localhost"),
+            ("CANARY_READER_HOSTS", "https://logs.example"),
             ("ENV_FILE", "/nowhere/at/all"),
         ] {
             let error = with(&[(name, value)]).expect_err(name);

@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod audit;
+pub mod canaries;
+pub mod catalogue;
 pub mod clock;
 pub mod collection;
 pub mod config;
@@ -15,6 +17,7 @@ pub mod demo;
 pub mod error;
 pub mod gateways;
 pub mod identity;
+pub mod imports;
 pub mod ledger;
 pub mod notices;
 pub mod outbox;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use daylight::canaries;
 use daylight::clock::{Clock, Random};
 use daylight::config::Config;
 use daylight::gateways::activitywatch::{self, AgentOptions, Watcher};
@@ -144,6 +145,11 @@ enum Command {
     },
     /// Sign petitions from the command line: what the browser does, in a file of your own
     Wallet(WalletOptions),
+    /// Look for canaries, strings that representatives made, in a file of one's own
+    Canary {
+        #[command(subcommand)]
+        command: CanaryCommand,
+    },
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Check the settings and print them, secrets left out
@@ -163,6 +169,16 @@ enum PolicyCommand {
         /// Do it; without this, say what it means
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum CanaryCommand {
+    /// Search the standard input, also packed as gzip or ZIP; exit 0 found, 1 not found, 2 unreadable
+    Find {
+        /// A canary as its page shows it: lusab-gutih-tugad-482913
+        #[arg(required = true)]
+        tokens: Vec<String>,
     },
 }
 
@@ -247,6 +263,14 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
             let done = daylight::wallet::run(options, &Random::system()).await;
             done.map(|()| ExitCode::SUCCESS).map_err(|e| StartError::Other(format!("{e:#}")))
         }),
+        Command::Canary { command: CanaryCommand::Find { tokens } } => {
+            let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
+            match canaries::command::find(&tokens, &mut input, &mut out) {
+                Ok(true) => Ok(ExitCode::SUCCESS),
+                Ok(false) => Ok(ExitCode::from(1)),
+                Err(error) => Err(StartError::Other(format!("{error:#}"))),
+            }
+        }
         Command::Openapi => {
             println!("{}", daylight::site::openapi_json());
             Ok(ExitCode::SUCCESS)

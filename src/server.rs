@@ -14,7 +14,9 @@ use crate::app::{self, AppState};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::database::embedded::{Embedded, Settings};
-use crate::{collection, consent, database, demo, identity, ledger, notices, outbox, petitions, register};
+use crate::{
+    collection, consent, database, demo, identity, imports, ledger, notices, outbox, petitions, register,
+};
 
 /// Why nothing was started; one clear line each.
 #[derive(Debug, thiserror::Error)]
@@ -297,6 +299,7 @@ async fn run(
     let workers = [
         tokio::spawn(outbox::run(state.clone())),
         tokio::spawn(collection::keep_house(state.clone())),
+        tokio::spawn(imports::keep_house(state.clone())),
         tokio::spawn(notices::keep_house(state.clone())),
         tokio::spawn(consent::keep_fresh(state.clone())),
         tokio::spawn(consent::keep_house(state.clone())),

@@ -59,7 +59,8 @@ async fn about(State(state): State<AppState>, page: Page) -> Result<Response> {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Daylight", description = "What agents send, and what signed-in people read. Errors are RFC 9457."),
-    paths(collection::api::enrol, collection::api::report, collection::pages::all_json,
+    paths(collection::api::enrol, collection::api::report, collection::presence::api::report,
+        collection::pages::all_json,
         collection::commitment::openings, register::api::list,
         register::api::categories, consent::api::decision, consent::api::agent_policy,
         consent::api::confirm, consent::api::policy_key, consent::mine::choices,

@@ -83,6 +83,9 @@ pub fn words(action: &str) -> &'static str {
         "agent.denied" => "Somebody said that an agent on their device isn’t right, and it was revoked",
         "agent.prepared" => "A secret was made that lets another agent report from your device",
         "agent.revoked" => "An agent on your device was revoked",
+        "export.imported" => {
+            "An export of a monitoring product with records about you was uploaded; its rows were counted"
+        }
         "acknowledgement.exported" => {
             "Your acknowledgement of a notice was exported, because a law makes your employer prove it"
         }

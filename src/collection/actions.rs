@@ -191,8 +191,8 @@ async fn record(
     }
 }
 
-/// Drops raw reports past their retention, enters the day's commitment and compares agents' counts, once an hour,
-/// until the pool is closed.
+/// Drops raw reports past their retention, enters the day's commitment, compares agents' counts, looks for silent
+/// programs, counts findings and writes the weekly mail, once an hour, until the pool is closed.
 pub async fn keep_house(state: AppState) {
     while !state.db.is_closed() {
         if drop_old_reports(&state).await.is_err() {
@@ -203,6 +203,15 @@ pub async fn keep_house(state: AppState) {
         }
         if super::compare_counts(&state).await.is_err() {
             tracing::warn!("the agents' counts could not be compared; tried again in an hour");
+        }
+        if super::count_findings(&state).await.is_err() {
+            tracing::warn!("findings could not be counted; tried again in an hour");
+        }
+        if super::mail_week(&state).await.is_err() {
+            tracing::warn!("the weekly mail could not be written; tried again in an hour");
+        }
+        if super::find_silent(&state).await.is_err() {
+            tracing::warn!("silent programs could not be looked for; tried again in an hour");
         }
         tokio::select! {
             () = state.db.close_event() => return,

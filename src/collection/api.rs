@@ -78,12 +78,7 @@ pub async fn enrol(State(state): State<AppState>, headers: HeaderMap, body: Byte
     (status = 422, description = "A field doesn't fit the schema", body = Problem),
     (status = 429, description = "Too many reports", body = Problem)))]
 pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response> {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .ok_or(Error::Unauthenticated)?;
-    let agent = actions::authenticate(&state, token.trim()).await?;
+    let agent = actions::authenticate(&state, bearer(&headers)?).await?;
     state.intake.check_rate(agent.id)?;
     let parsed = ParsedReport::read(&expand(&headers, &body)?)?;
     let report = &parsed.report;
@@ -107,8 +102,18 @@ pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Byt
     Ok((status, Json(receipt)).into_response())
 }
 
+/// The token that an agent shows.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str> {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .map(str::trim)
+        .ok_or(Error::Unauthenticated)
+}
+
 /// The body without gzip, within its limits.
-fn expand(headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8>> {
+pub(super) fn expand(headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8>> {
     let too_large = || {
         Error::Rejected(StatusCode::PAYLOAD_TOO_LARGE, "A report is at most 256 KiB, 4 MiB unpacked.".into())
     };

@@ -2,7 +2,13 @@
 //! bands of people. A group of one has its row: a violation must be visible. What the employer answers stands beside
 //! the findings, for everybody concerned, and clears none.
 
-use std::collections::BTreeMap;
+mod daily;
+pub(super) mod feed;
+mod group;
+mod history;
+pub(super) mod own;
+mod trend;
+pub(super) mod weekly;
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -10,122 +16,39 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::model::{FindingKind, PeopleBand};
-use super::store::findings::{self as store, AnswerRow, GroupRow, NewAnswer};
+use super::model::FindingKind;
+use super::store::findings::{self as store, NewAnswer};
+use super::store::groups as groups_store;
 use super::store::organisation;
+use super::store::telling;
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::error::{Error, FieldErrors, Result};
-use crate::register::{self, Category};
+use crate::register::Category;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Pager, Role, Submitted, Viewer, forms, see_other, times};
+use crate::web::{Form, Page, Pager, Path, Role, Submitted, Viewer, forms, html, see_other};
+
+pub use daily::count_findings;
+pub use group::group_id;
+pub use weekly::mail_week;
+
+use group::{Group, Register};
+use history::Line;
+use own::options;
+use trend::Trend;
 
 const A_PAGE: i64 = 20;
 
 /// Characters that an answer may have.
 const LONGEST_ANSWER: usize = 2000;
 
-/// A group of findings as its page shows it.
-struct Group {
-    /// Names the group in forms and addresses, and says nothing else.
-    id: String,
-    kind: FindingKind,
-    category: Option<Category>,
-    program: Option<String>,
-    programs: Vec<String>,
-    first: Day,
-    last: Day,
-    /// `None` where so few people have a device that a count would tell of each.
-    people: Option<PeopleBand>,
-    open_since: Option<Day>,
-    answers: Vec<AnswerRow>,
-    /// The names of its form's fields.
-    reason: String,
-    confirm: String,
-}
-
-/// The id of a group: of a kind, a category and a program as shown; empty for none.
-pub fn group_id(kind: FindingKind, category: &str, program: &str) -> String {
-    let digest = Sha256::digest(format!("{kind}\n{category}\n{program}"));
-    times::hex(&digest[..6])
-}
-
-impl Group {
-    fn of(
-        row: GroupRow,
-        names: &BTreeMap<String, String>,
-        answers: &[AnswerRow],
-        whole: i64,
-        zone: &TimeZone,
-    ) -> Option<Self> {
-        let kind = FindingKind::parse(&row.kind)?;
-        let program = match row.program.as_str() {
-            "" => None,
-            store::UNNAMED => Some("a program that isn’t declared".to_owned()),
-            named => Some(names.get(named).cloned().unwrap_or_else(|| named.to_owned())),
-        };
-        let about = |a: &&AnswerRow| a.is_about(&row.kind, &row.category, &row.programs);
-        let id = group_id(kind, &row.category, &row.program);
-        Some(Group {
-            reason: format!("reason-{id}"),
-            confirm: format!("confirm-{id}"),
-            id,
-            kind,
-            category: Category::parse(&row.category),
-            program,
-            answers: answers.iter().filter(about).cloned().collect(),
-            programs: row.programs,
-            first: row.first_at.day(zone),
-            last: row.last_at.day(zone),
-            // Leavers may have findings and no device any more: never more than the whole.
-            people: PeopleBand::of(row.people.min(whole), whole),
-            open_since: row.open_since.map(|at| at.day(zone)),
-        })
-    }
-
-    /// There is a finding, so it isn't about nobody.
-    fn people(&self) -> String {
-        match self.people {
-            None => "fewer than ten have a device, so their number isn’t shown".into(),
-            Some(PeopleBand::FewerThanFive) => "fewer than 5 people".into(),
-            Some(band) => band.to_string(),
-        }
-    }
-
-    /// What it is about; the kind stands beside it.
-    fn heading(&self) -> String {
-        let what = self.category.map_or("Agents", Category::name);
-        self.program.as_ref().map_or(what.into(), |program| format!("{what}, by {program}"))
-    }
-}
-
-/// Every group, newest first.
-async fn load(db: &mut PgConnection, now: Time, zone: &TimeZone) -> Result<Vec<Group>> {
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for declaration in register::list_declarations(db).await? {
-        let source = declaration.content.source;
-        names.insert(source.key(), source.name);
-    }
-    let named: Vec<String> = names.keys().cloned().collect();
-    // Counted at the day's beginning, so that two looks on one day are the same.
-    let rows = store::list_groups(db, &named, now.day(zone).start(zone)).await?;
-    let answers = store::list_answers(db).await?;
-    let whole = organisation::count_covered_people(db, now).await?;
-    let groups = rows.into_iter().filter_map(|row| Group::of(row, &names, &answers, whole, zone));
-    let mut groups: Vec<Group> = groups.collect();
-    // By whole days: the order must not tell which of two came first on one day.
-    groups.sort_by(|a, b| {
-        (b.last, a.kind, a.category, &a.program).cmp(&(a.last, b.kind, b.category, &b.program))
-    });
-    Ok(groups)
-}
-
 /// How many groups wait for an answer.
 pub(super) async fn count_open(db: &mut PgConnection, now: Time, zone: &TimeZone) -> Result<usize> {
-    Ok(load(db, now, zone).await?.iter().filter(|g| g.open_since.is_some()).count())
+    let register = Register::load(db).await?;
+    let groups = group::load(db, &register, now, zone).await?;
+    Ok(groups.iter().filter(|g| g.open_since.is_some()).count())
 }
 
 #[derive(Template)]
@@ -133,58 +56,194 @@ pub(super) async fn count_open(db: &mut PgConnection, now: Time, zone: &TimeZone
 struct FindingsPage {
     page: Page,
     form: Form,
+    filter: Form,
+    filtered: bool,
+    kinds: Vec<(String, String)>,
+    categories: Vec<(String, String)>,
+    waiting: Vec<(String, String)>,
     groups: Vec<Group>,
     pager: Pager,
     open: usize,
     number: String,
     /// In which whole days are meant.
-    zone: String,
-    confirm: [(String, String); 1],
+    zone: TimeZone,
+    today: Day,
+    trend: Trend,
+    telling: Telling,
+    confirm: Vec<(String, String)>,
+}
+
+/// How whoever looks is told of findings otherwise.
+struct Telling {
+    mail: bool,
+    feed: Option<telling::FeedRow>,
+    /// The address just made: shown this once.
+    made: Option<String>,
+}
+
+/// The box that confirms an answer.
+fn confirmation() -> Vec<(String, String)> {
+    vec![("yes".into(), "Everybody concerned will read this. It can’t be changed or taken back.".into())]
+}
+
+/// What was typed stays in its form, which stands open.
+fn is_refused(form: &Form, group: &Group) -> bool {
+    [&group.reason, &group.confirm].into_iter().any(|field| form.errors().of(field).is_some())
 }
 
 impl FindingsPage {
-    /// What was typed stays in its form, which stands open.
     fn is_refused(&self, group: &Group) -> bool {
-        [&group.reason, &group.confirm].into_iter().any(|field| self.form.errors().of(field).is_some())
+        is_refused(&self.form, group)
+    }
+
+    fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
     }
 }
 
 #[derive(Deserialize, Default)]
 pub struct ListQuery {
+    kind: Option<String>,
+    category: Option<String>,
+    answer: Option<String>,
     page: Option<String>,
+}
+
+/// Which groups are wanted.
+struct Filter {
+    kind: Option<FindingKind>,
+    category: Option<Category>,
+    open: bool,
+}
+
+impl Filter {
+    fn of(query: &ListQuery) -> Self {
+        Filter {
+            kind: query.kind.as_deref().and_then(FindingKind::parse),
+            category: query.category.as_deref().and_then(Category::parse),
+            open: query.answer.as_deref() == Some("open"),
+        }
+    }
+
+    fn keeps(&self, group: &Group) -> bool {
+        self.kind.is_none_or(|kind| group.kind == kind)
+            && (self.category.is_none() || group.category == self.category)
+            && (!self.open || group.open_since.is_some())
+    }
+
+    fn is_set(&self) -> bool {
+        self.kind.is_some() || self.category.is_some() || self.open
+    }
+
+    /// As a form shows it, and as an address does.
+    fn values(&self) -> (Form, String) {
+        let (mut values, mut base) = (Submitted::default(), "/findings?".to_owned());
+        let fields = [
+            ("kind", self.kind.map(FindingKind::id)),
+            ("category", self.category.map(Category::id)),
+            ("answer", self.open.then_some("open")),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                values.set(name, value);
+                base.push_str(&format!("{name}={value}&"));
+            }
+        }
+        (Form::new(values), base)
+    }
 }
 
 pub async fn list(
     State(state): State<AppState>,
     page: Page,
+    viewer: Viewer,
     Query(query): Query<ListQuery>,
 ) -> Result<Response> {
-    render(&state, page, query, Form::default(), StatusCode::OK).await
+    render(&state, (page, &viewer), query, Form::default(), StatusCode::OK, None).await
 }
 
 async fn render(
     state: &AppState,
-    page: Page,
+    (page, viewer): (Page, &Viewer),
     query: ListQuery,
     form: Form,
     status: StatusCode,
+    made: Option<String>,
 ) -> Result<Response> {
+    let zone = state.config.time_zone.clone();
+    let today = page.now.day(&zone);
+    let (mut groups, _) = group::load_counted(state, page.now).await?;
+    let this = daily::monday(today);
     let mut db = state.db.acquire().await?;
-    let mut groups = load(&mut db, page.now, &state.config.time_zone).await?;
+    let weeks = groups_store::list_weeks(&mut db, trend::weeks(this)[0]).await?;
+    let mail = telling::find_mail_choice(&mut db, viewer.person_id).await?.groups;
+    let feed = telling::find_feed(&mut db, viewer.person_id).await?;
     drop(db);
     let open = groups.iter().filter(|g| g.open_since.is_some()).count();
+    let wanted = Filter::of(&query);
+    groups.retain(|group| wanted.keeps(group));
     // A form that comes back does so on the page where its group stands now.
     let asked = match groups.iter().position(|g| g.id == form.value("group")) {
         Some(place) => Some((place as i64 / A_PAGE + 1).to_string()),
         None => query.page,
     };
     let number = asked.clone().unwrap_or_else(|| "1".into());
-    let pager = Pager::new(asked.as_deref(), A_PAGE, groups.len() as i64, "/findings?");
+    let (filter, base) = wanted.values();
+    let pager = Pager::new(asked.as_deref(), A_PAGE, groups.len() as i64, base);
     let groups = groups.drain(..).skip(pager.offset() as usize).take(A_PAGE as usize).collect();
-    let zone = state.config.time_zone.iana_name().unwrap_or("UTC").to_owned();
-    let confirm =
-        [("yes".into(), "Everybody concerned will read this. It can’t be changed or taken back.".into())];
-    html_with(status, &FindingsPage { page, form, groups, pager, open, number, zone, confirm })
+    let shown = FindingsPage {
+        form,
+        filter,
+        filtered: wanted.is_set(),
+        kinds: options("All", FindingKind::others().map(|k| (k.id(), k.label()))),
+        categories: own::categories(),
+        waiting: options("All", [("open", "Only those without one")]),
+        groups,
+        pager,
+        open,
+        number,
+        zone,
+        today,
+        trend: trend::of_groups(this, &weeks),
+        telling: Telling { mail, feed, made },
+        confirm: confirmation(),
+        page,
+    };
+    html_with(status, &shown)
+}
+
+#[derive(Template)]
+#[template(path = "collection/group.html")]
+struct GroupPage {
+    page: Page,
+    form: Form,
+    group: Group,
+    history: Vec<Line<Day>>,
+    today: Day,
+    number: &'static str,
+    confirm: Vec<(String, String)>,
+}
+
+impl GroupPage {
+    fn is_refused(&self, group: &Group) -> bool {
+        is_refused(&self.form, group)
+    }
+}
+
+/// One group: what is known of it, and what became of it.
+pub async fn show(State(state): State<AppState>, page: Page, Path(id): Path<String>) -> Result<Response> {
+    let (groups, register) = group::load_counted(&state, page.now).await?;
+    let group = groups.into_iter().find(|g| g.id == id).ok_or(Error::NotFound)?;
+    let zone = state.config.time_zone.clone();
+    let mut db = state.db.acquire().await?;
+    let category = group.category.map_or("", Category::id);
+    let days = groups_store::list_days(&mut db, group.kind.id(), category, &group.key).await?;
+    let whole = organisation::count_covered_people(&mut db, page.now).await?;
+    drop(db);
+    let history = history::of_group(&group, &days, &register.declarations, whole, &zone);
+    let today = page.now.day(&zone);
+    let confirm = confirmation();
+    html(&GroupPage { page, form: Form::default(), group, history, today, number: "1", confirm })
 }
 
 /// What the employer says to a group of findings.
@@ -201,7 +260,8 @@ pub async fn answer_findings(state: &AppState, viewer: &Viewer, answer: Answer<'
     let now = state.clock.now();
     let mut tx = state.db.begin().await?;
     store::lock_answers(&mut tx).await?;
-    let groups = load(&mut tx, now, &state.config.time_zone).await?;
+    let register = Register::load(&mut tx).await?;
+    let groups = group::load(&mut tx, &register, now, &state.config.time_zone).await?;
     let group = groups.into_iter().find(|g| g.id == answer.group).ok_or(Error::NotFound)?;
     if group.answers.len() != answer.seen {
         return Err(Error::conflict(
@@ -245,8 +305,7 @@ pub async fn answer(
     form: Submitted,
 ) -> Result<Response> {
     let group = form.text("group").to_owned();
-    // Nothing but an id made by `group_id` comes into an address or a field's name.
-    if group.len() != 12 || !group.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !group::is_group_id(&group) {
         return Err(Error::NotFound);
     }
     let answered = match check(&form) {
@@ -271,7 +330,8 @@ pub async fn answer(
                     if e.field == "findings" { format!("reason-{group}").into() } else { e.field.clone() };
                 errors.add(field, e.message.clone());
             }
-            render(&state, page, ListQuery::default(), Form::with_errors(form, errors), status).await
+            let form = Form::with_errors(form, errors);
+            render(&state, (page, &viewer), ListQuery::default(), form, status, None).await
         }
     }
 }

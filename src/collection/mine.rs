@@ -4,6 +4,7 @@
 mod devices;
 mod findings;
 mod observed;
+mod programs;
 mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,6 +25,7 @@ use crate::register::{self, Category, Declaration, Granularity, Purpose};
 
 pub use findings::{FindingView, Stopped};
 pub use observed::Observed;
+pub use programs::Programs;
 
 /// Findings and streams shown of one category: an agent that makes up hosts must not make the page unreadable.
 const SHOWN: usize = 50;
@@ -45,6 +47,8 @@ pub struct Mine {
     pub more_violations: usize,
     /// About agents rather than a category: contradictions, a wrong clock.
     pub about_agents: Vec<FindingView>,
+    /// Known monitoring programs on their computers.
+    pub programs: Programs,
 }
 
 pub struct CategoryView {
@@ -106,8 +110,9 @@ pub async fn load(db: &mut PgConnection, person_id: Uuid, now: Time, zone: &Time
     let findings = findings::load(db, person_id, first).await?;
     let devices = store::list_devices(db, person_id).await?;
     let declarations = register::list_declarations(db).await?;
+    let programs = programs::load(db, person_id, (now, zone), &devices, &audience, &declarations).await?;
     let builder = Builder { now, zone, first, audience, declarations };
-    Ok(builder.build(daily, coverage, findings, devices))
+    Ok(Mine { programs, ..builder.build(daily, coverage, findings, devices) })
 }
 
 struct Builder<'a> {
@@ -163,7 +168,16 @@ impl Builder<'_> {
         }
         categories.sort_by_key(|c| (c.status, std::cmp::Reverse(c.category.sensitivity())));
         let about_agents = findings.found.remove("").unwrap_or_default();
-        Mine { days, categories, others, devices, violations, more_violations, about_agents }
+        Mine {
+            days,
+            categories,
+            others,
+            devices,
+            violations,
+            more_violations,
+            about_agents,
+            programs: Programs::default(),
+        }
     }
 
     fn category(&self, category: Category, days: &[Day], expected: &[Vec<Need>], own: Own) -> CategoryView {

@@ -4,7 +4,8 @@
 //! whatever waits ([`Intake`]), checks each report's chain, finds what is undeclared or beyond its
 //! declaration, and adds to daily sums; pages read those sums and never a raw report. What comes after a
 //! person's no is found in the same transaction. A person's figures are theirs: others see bands of five
-//! people and more, and findings without persons, which the employer answers.
+//! people and more, and findings without persons, which the employer answers. Which known monitoring programs
+//! are there is told by reports of their own ([`presence`]).
 
 mod actions;
 pub mod api;
@@ -22,6 +23,7 @@ mod mine;
 pub mod model;
 mod organisation;
 pub mod pages;
+pub mod presence;
 pub mod report;
 mod store;
 pub mod strict;
@@ -29,8 +31,9 @@ pub mod strict;
 pub use commitment::commit_heads;
 pub use compare::compare_counts;
 pub use devices::{confirm_device, deny_device};
-pub use findings::{Answer, answer_findings, group_id};
+pub use findings::{Answer, answer_findings, count_findings, group_id, mail_week};
 pub use intake::{Intake, Receipt};
+pub use presence::find_silent;
 
 pub use actions::{Enrolled, assign, create_enrolment, drop_old_reports, enrol, keep_house};
 pub use store::fleet::{ChainHead, list_heads};
@@ -54,7 +57,16 @@ pub fn routes() -> Routes {
         .post("/me/devices/{assignment}/confirm", WORKER, devices::confirm)
         .post("/me/devices/{assignment}/deny", WORKER, devices::deny)
         .post("/me/devices/{assignment}/agents/{agent}/deny", WORKER, devices::deny_agent)
+        .get("/me/findings", WORKER, findings::own::list)
+        .get("/me/findings/{id}", WORKER, findings::own::show)
+        .post("/me/findings/mail", WORKER, findings::own::choose_mail)
         .get("/findings", READERS, findings::list)
+        .get("/findings/{group}", READERS, findings::show)
+        .get("/findings/feed.atom", READERS, findings::feed::show)
+        .post("/findings/feed", READERS, findings::feed::make)
+        .post("/findings/feed/revoke", READERS, findings::feed::revoke)
+        .post("/findings/mail", READERS, findings::feed::choose_mail)
+        .get("/feeds/findings/{token}", Access::Token, findings::feed::show_by_address)
         .post("/findings/answer", PUBLISHER, findings::answer)
         .get("/organisation", OTHERS, organisation::show)
         .get("/agents", ADMIN, fleet::list)
@@ -64,4 +76,5 @@ pub fn routes() -> Routes {
         .post("/devices/{id}/release", ADMIN, fleet::release)
         .post("/api/v1/agents", Access::Token, api::enrol)
         .post("/api/v1/collection-reports", Access::Token, api::report)
+        .post("/api/v1/presence-reports", Access::Token, presence::api::report)
 }

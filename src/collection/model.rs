@@ -5,6 +5,7 @@
 pub mod compare;
 mod finding;
 pub mod refusal;
+mod rule;
 mod status;
 
 use super::report::Item;
@@ -14,6 +15,7 @@ use crate::register::{Category, Declaration, Frequency, Granularity, ProcessingC
 pub use crate::web::bands::{PeopleBand, SMALLEST_GROUP, SMALLEST_WHOLE};
 pub use finding::FindingKind;
 pub use refusal::{Cause, GRACE_SECONDS, Refusal};
+pub use rule::Rule;
 pub use status::{Evidence, Status, status};
 
 /// Days that the worker's page pictures, and days whose coverage its status rests on.

@@ -12,7 +12,7 @@ use super::chart::{self, Flow, Heat};
 use super::mine::{self, CategoryView, Mine, Watch};
 use super::model::{PICTURED_DAYS, Status};
 use super::store::mine as store;
-use crate::app::AppState;
+use crate::app::{self, AppState, ImportedLine};
 use crate::clock::{Day, Time};
 use crate::error::{Error, Result};
 use crate::register::Category;
@@ -27,6 +27,8 @@ struct MinePage {
     flow: Flow,
     /// How many of the categories have each status.
     counts: Vec<(Status, usize)>,
+    /// What vendors' own exports hold.
+    imported: Vec<ImportedLine>,
 }
 
 impl MinePage {
@@ -49,6 +51,7 @@ fn cell_words(view: &CategoryView, row: usize) -> String {
 pub async fn show(State(state): State<AppState>, page: Page, viewer: Viewer) -> Result<Response> {
     let mut db = state.db.acquire().await?;
     let mine = mine::load(&mut db, viewer.person_id, page.now, &page.zone).await?;
+    let imported = app::imported_about(&mut db, viewer.person_id).await?;
     drop(db);
     let heat = chart::heat(&mine.days, &mine.categories);
     let flow = chart::flow(&mine);
@@ -57,7 +60,7 @@ pub async fn show(State(state): State<AppState>, page: Page, viewer: Viewer) -> 
         .map(|s| (s, mine.categories.iter().filter(|c| c.status == s).count()))
         .filter(|(_, n)| *n > 0)
         .collect();
-    html(&MinePage { page, mine, heat, flow, counts })
+    html(&MinePage { page, mine, heat, flow, counts, imported })
 }
 
 #[derive(Template)]

@@ -314,9 +314,16 @@ impl ParsedReport {
 
     /// Whether the signature is this key's.
     pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        let bytes = URL_SAFE_NO_PAD.decode(self.report.sig.value.as_str()).ok();
-        let signature = bytes.and_then(|b| Signature::from_slice(&b).ok());
-        signature.is_some_and(|s| key.verify_strict(&self.canonical, &s).is_ok())
+        self.report.sig.is_over(&self.canonical, key)
+    }
+}
+
+impl Sig {
+    /// Whether it is this key's over these bytes.
+    pub(super) fn is_over(&self, bytes: &[u8], key: &VerifyingKey) -> bool {
+        let value = URL_SAFE_NO_PAD.decode(self.value.as_str()).ok();
+        let signature = value.and_then(|v| Signature::from_slice(&v).ok());
+        signature.is_some_and(|s| key.verify_strict(bytes, &s).is_ok())
     }
 }
 

@@ -49,7 +49,9 @@ pub fn read_typed<T: DeserializeOwned>(value: &Value) -> Result<T> {
 /// What may stand at a field, by its name; `None` for names that no schema of ours has.
 fn expected(name: &str) -> Option<&'static str> {
     Some(match name {
-        "schema" => "\"collection-report/1\" in a report, \"policy-confirmation/1\" in a confirmation",
+        "schema" => {
+            "\"collection-report/1\" in a report, \"presence-report/1\" in one of presence, \"policy-confirmation/1\" in a confirmation"
+        }
         "report_id" | "agent_id" | "boot_id" | "device_id" => "a UUID",
         "seq" | "revision" | "count" | "bytes" => "a whole number, not negative",
         "prev_hash" | "sha256" => "\"sha256:\" and 64 lower-case hexadecimal digits",
@@ -59,6 +61,9 @@ fn expected(name: &str) -> Option<&'static str> {
         }
         "policy" => "null or an object with revision and sha256",
         "items" => "a list of items",
+        "products" => "a list of known products",
+        "product" => "the id of a known product, see docs/catalogue.md",
+        "by" => "process, package, extension, certificate or socket",
         "category" => "an id from /api/v1/categories",
         "granularity" => "count, metadata or content",
         "source" => "name/version in lower case, such as acme-agent/4.2",

@@ -52,6 +52,7 @@ pub use policy::{issue, newest_revisions, policy_key};
 pub use refusals::refusals;
 pub use rules::Audience;
 pub use secrets::{begin_again, check as check_keys};
+pub use tell::tell_of_findings;
 
 use crate::app::AppState;
 use crate::register::ProcessingContent;

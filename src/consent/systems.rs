@@ -33,6 +33,7 @@ struct SystemsPage {
     systems: Vec<Shown>,
     options: Vec<(String, String)>,
     confirm: Vec<(String, String)>,
+    findings: Vec<(String, String)>,
     /// A token or secret just made: shown this once.
     made: Option<Credentials>,
 }
@@ -137,7 +138,9 @@ async fn render(
         })
         .collect();
     let confirm = vec![("yes".to_owned(), "Take its leave to ask for good".to_owned())];
-    html_with(status, &SystemsPage { page, form, systems, options, confirm, made })
+    let findings =
+        vec![("yes".to_owned(), "Groups of findings, without persons, once a day at most".to_owned())];
+    html_with(status, &SystemsPage { page, form, systems, options, confirm, findings, made })
 }
 
 fn host(address: &str) -> Option<String> {
@@ -162,6 +165,7 @@ pub async fn create(
         name: submitted.text("name"),
         purpose: submitted.text("purpose"),
         processings: &processings,
+        findings: submitted.text("findings") == "yes",
         webhook: submitted.optional("webhook"),
     };
     match actions::register(&state, &viewer, new).await {

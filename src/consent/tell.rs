@@ -1,4 +1,5 @@
-//! Telling other systems of a decision: a message for each that may know, in the decision's own transaction.
+//! Telling other systems: of a decision, in its own transaction, a message for each that may know; of findings, a day
+//! at a time.
 
 use sqlx::PgConnection;
 
@@ -8,6 +9,7 @@ use super::store::decisions::Decision;
 use super::store::{deliveries, systems};
 use super::webhook::{Changed, Message};
 use crate::app::AppState;
+use crate::clock::Day;
 use crate::error::Result;
 use crate::register;
 
@@ -47,6 +49,29 @@ pub async fn tell_systems(db: &mut PgConnection, state: &AppState, decision: &De
             system,
             decided_on: decision.at.day(&state.config.time_zone),
             body: &serde_json::to_string(&message).map_err(anyhow::Error::new)?,
+            give_up_at: now.plus_days(GIVE_UP_DAYS),
+        };
+        deliveries::insert(db, delivery, now).await?;
+    }
+    Ok(())
+}
+
+/// Called once a day with what changed among findings until `today` began: neither persons nor times of day.
+pub async fn tell_of_findings(
+    db: &mut PgConnection,
+    state: &AppState,
+    today: Day,
+    data: serde_json::Value,
+) -> Result<()> {
+    let now = state.clock.now();
+    let message = Message { kind: "findings.changed", timestamp: today.start(&state.config.time_zone), data };
+    let body = serde_json::to_string(&message).map_err(anyhow::Error::new)?;
+    for system in systems::list_told_of_findings(db).await? {
+        let delivery = deliveries::NewDelivery {
+            id: state.random.opaque_id(),
+            system,
+            decided_on: today.plus_days(-1),
+            body: &body,
             give_up_at: now.plus_days(GIVE_UP_DAYS),
         };
         deliveries::insert(db, delivery, now).await?;

@@ -34,6 +34,10 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     sqlx::query!("delete from webhook_delivery where decided_on < $1 and body is null", month_ago_day as _)
         .execute(&mut *db)
         .await?;
+    // Counts of a dry run that nobody confirmed go with it.
+    sqlx::query!("delete from vendor_import where confirmed_at is null and expires_at <= $1", now as _)
+        .execute(&mut *db)
+        .await?;
     // The newest says since when no mail has spoken of objections.
     sqlx::query!(
         "delete from objection_mail where day < $1 and day < (select max(day) from objection_mail)",
@@ -41,6 +45,20 @@ pub async fn apply(db: &mut PgConnection, now: Time) -> Result<()> {
     )
     .execute(&mut *db)
     .await?;
+    let weeks_ago = now.plus_days(-60 * 7).day(&jiff::tz::TimeZone::UTC);
+    sqlx::query!("delete from finding_week where week < $1", weeks_ago as _).execute(&mut *db).await?;
+    // The newest stays, so that its week's mail goes out once.
+    sqlx::query!(
+        "delete from finding_mail_week where week < $1 and week < (select max(week) from finding_mail_week)",
+        weeks_ago as _
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("delete from presence_look where received_at < $1", now.plus_days(-100) as _)
+        .execute(&mut *db)
+        .await?;
+    let presence_before = now.plus_days(-400).day(&jiff::tz::TimeZone::UTC);
+    sqlx::query!("delete from presence where day < $1", presence_before as _).execute(&mut *db).await?;
     sqlx::query!("delete from outbox where created_at < $1", now.plus_days(-90) as _).execute(db).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ mod credentials;
 mod notices;
 mod people;
 mod petitions;
+mod presence;
 mod reading;
 mod register;
 mod reports;
@@ -80,7 +81,10 @@ pub async fn fill(state: &AppState) -> Result<()> {
     }
     reports::catch_up(state, now).await?;
     match made {
-        Some(staff) => reports::answer_one_finding(state, &staff).await,
+        Some(staff) => {
+            presence::look_everywhere(state, now).await?;
+            reports::answer_one_finding(state, &staff).await
+        }
         None => Ok(()),
     }
 }

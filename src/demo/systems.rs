@@ -17,12 +17,14 @@ pub async fn register(state: &AppState, staff: &Staff, made: &[Declared]) -> Res
         name: "Helpdesk",
         purpose: "Keeps computers up to date. Before it looks at the list of programs on yours, it asks here.",
         processings: &[made[PROGRAMS].0, made[OFFICE].0],
+        findings: false,
         webhook: None,
     };
     let training = Registration {
         name: "Model workshop",
         purpose: "Collects examples for suggestions in the planning program. It leaves out whoever hasn’t said yes.",
         processings: &[made[TRAINING].0],
+        findings: false,
         webhook: None,
     };
     let retired = Registration { name: "Old helpdesk", ..helpdesk };

@@ -8,5 +8,6 @@
 pub mod activitywatch;
 pub mod gate;
 mod link;
+mod osquery;
 mod otlp;
 mod wakatime;

@@ -2,8 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::proof::checkpoint::Checkpoint;
@@ -14,7 +13,7 @@ use super::{proofs, store};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, Result};
-use crate::web::{Page, Pager, Path, html};
+use crate::web::{Page, Pager, Path, atom, html};
 
 const PER_PAGE: i64 = 25;
 
@@ -218,5 +217,5 @@ pub async fn feed(State(state): State<AppState>) -> Result<Response> {
         updated: newest.signed_at,
         checkpoints,
     };
-    Ok(([(CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed.render()?).into_response())
+    atom::answer(&feed)
 }

@@ -2,8 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::model::Version;
@@ -13,6 +12,7 @@ use super::{integrity, markdown};
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::Result;
+use crate::web::atom;
 
 /// Entries at most; older versions stand on the notices' own pages.
 const ENTRIES: usize = 50;
@@ -40,12 +40,6 @@ struct Feed {
     entries: Vec<Entry>,
 }
 
-/// XML 1.0 can't hold control characters, not even escaped.
-fn xml(text: &str) -> String {
-    let allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars().filter(allowed).filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
-}
-
 /// When it was published, or taken back.
 fn changed(head: &HeadRow) -> Time {
     head.retracted_at.unwrap_or(head.published_at)
@@ -62,12 +56,12 @@ fn entry(head: &HeadRow, version: &Version, whole: bool) -> Entry {
     Entry {
         id: head.version_id,
         notice: head.notice_id,
-        title: xml(&format!("{title} ({})", head.number())),
+        title: atom::text(&format!("{title} ({})", head.number())),
         language: language.to_owned(),
         published: head.published_at,
         updated: changed(head),
-        summary: xml(&summary),
-        html: if whole { xml(&markdown::render(text)) } else { BROKEN.into() },
+        summary: atom::text(&summary),
+        html: if whole { atom::text(&markdown::render(text)) } else { BROKEN.into() },
     }
 }
 
@@ -85,10 +79,10 @@ pub async fn show(State(state): State<AppState>) -> Result<Response> {
         heads.iter().filter_map(|h| find(h).map(|(v, i)| entry(h, v, i.is_whole()))).collect();
     let updated = entries.first().map_or_else(|| jiff::Timestamp::UNIX_EPOCH.into(), |e| e.updated);
     let feed = Feed {
-        organisation: xml(&state.config.organisation),
+        organisation: atom::text(&state.config.organisation),
         base_url: state.config.base_url.clone(),
         updated,
         entries,
     };
-    Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed.render()?).into_response())
+    atom::answer(&feed)
 }

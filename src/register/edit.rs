@@ -1,14 +1,16 @@
 //! The form of a declaration: new, as a draft, or as a change of what is proposed, active or paused.
 
 use askama::Template;
-use axum::extract::State as FromState;
+use axum::extract::{Query, State as FromState};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::life::{Change, Revision, State};
 use super::{actions, form, store};
 use crate::app::AppState;
+use crate::catalogue::{self, Product};
 use crate::error::{Error, FieldErrors, Result};
 use crate::identity;
 use crate::web::forms::seen;
@@ -25,6 +27,8 @@ struct EditPage {
     newest: Option<Revision>,
     /// The revision that the form knows of.
     revision: i32,
+    /// A known product that was chosen for something new.
+    product: Option<&'static Product>,
 }
 
 impl EditPage {
@@ -68,7 +72,12 @@ async fn page_of(
         Some(newest) if status == StatusCode::CONFLICT => newest.revision,
         _ => form.value("revision").parse().unwrap_or(0),
     };
-    html_with(status, &EditPage { page, form, lists: form::Lists::new(&departments), newest, revision })
+    let mut lists = form::Lists::new(&departments);
+    let product = catalogue::find(form.value("source_name")).filter(|_| newest.is_none());
+    if let Some(product) = product {
+        lists.offer_first(product);
+    }
+    html_with(status, &EditPage { page, form, lists, newest, revision, product })
 }
 
 async fn newest(state: &AppState, id: Uuid) -> Result<Revision> {
@@ -76,8 +85,25 @@ async fn newest(state: &AppState, id: Uuid) -> Result<Revision> {
     history.into_iter().next_back().ok_or(Error::NotFound)
 }
 
-pub async fn new(FromState(state): FromState<AppState>, page: Page) -> Result<Response> {
-    page_of(&state, page, Form::default(), None, StatusCode::OK).await
+/// A known product to begin with, and which of the things that it can collect.
+#[derive(Deserialize, Default)]
+pub struct NewQuery {
+    #[serde(default)]
+    product: String,
+    #[serde(default)]
+    category: String,
+}
+
+pub async fn new(
+    FromState(state): FromState<AppState>,
+    page: Page,
+    Query(query): Query<NewQuery>,
+) -> Result<Response> {
+    let form = match query.product.as_str() {
+        "" => Form::default(),
+        id => Form::new(form::of_product(catalogue::find(id).ok_or(Error::NotFound)?, &query.category)),
+    };
+    page_of(&state, page, form, None, StatusCode::OK).await
 }
 
 pub async fn create(

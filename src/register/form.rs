@@ -4,6 +4,7 @@ use super::model::*;
 use super::rules::validate;
 use super::shape::is_host;
 use super::taxonomy::{Category, Jurisdiction, Purpose, countries};
+use crate::catalogue::{self, Product};
 use crate::clock::Day;
 use crate::error::FieldErrors;
 use crate::web::Submitted;
@@ -211,6 +212,10 @@ pub struct Lists {
     pub choices: Options,
     pub jurisdictions: Options,
     pub departments: Options,
+    /// Known products, as agents name them: suggestions, since any other name may be typed too.
+    pub products: Vec<String>,
+    /// The same with their names, to choose from.
+    pub product_names: Options,
 }
 
 fn with_blank(blank: &str, rest: impl Iterator<Item = (String, String)>) -> Options {
@@ -250,8 +255,34 @@ impl Lists {
             choices: with_blank(choose, ChoiceMode::ALL.iter().map(|v| pair(v.id(), v.words()))),
             jurisdictions: places.collect(),
             departments: departments.iter().map(|(id, name)| pair(&id.to_string(), name)).collect(),
+            products: catalogue::all().iter().map(|p| p.id.clone()).collect(),
+            product_names: with_blank(choose, catalogue::all().iter().map(|p| pair(&p.id, &p.name))),
         }
     }
+
+    /// Puts what a known product can collect before all other kinds.
+    pub fn offer_first(&mut self, product: &Product) {
+        let blank = self.categories.remove(0);
+        self.categories.sort_by_key(|(id, _)| !product.categories.contains(id));
+        for (_, words) in self.categories.iter_mut().take_while(|(id, _)| product.categories.contains(id)) {
+            words.insert_str(0, "It can collect: ");
+        }
+        self.categories.insert(0, blank);
+    }
+}
+
+/// A form for a known product: what it is called and who makes it; what it can collect is one of several things.
+pub fn of_product(product: &Product, category: &str) -> Submitted {
+    let mut form = Submitted::default();
+    form.set("product", product.id.as_str());
+    form.set("source_name", product.id.as_str());
+    form.set("source_vendor", product.vendor.as_str());
+    match product.categories.as_slice() {
+        [only] => form.set("category", only.as_str()),
+        several if several.iter().any(|id| id == category) => form.set("category", category),
+        _ => {}
+    }
+    form
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod list;
 mod log;
 pub mod model;
 mod obstacle;
+mod products;
 mod rules;
 #[cfg(test)]
 mod rules_tests;
@@ -44,6 +45,8 @@ const REPRESENTATIVE: Access = Access::Roles(&[Role::Representative]);
 
 pub fn routes() -> Routes {
     Routes::new()
+        .get("/catalogue", Access::SignedIn, products::list)
+        .get("/catalogue/{id}", Access::SignedIn, products::show)
         .get("/categories", Access::SignedIn, list::categories)
         .get("/register", Access::SignedIn, list::list)
         .post("/register", PUBLISHER, edit::create)

@@ -4,6 +4,7 @@
 //! what the access test compares.
 
 pub mod assets;
+pub mod atom;
 pub mod bands;
 pub mod client;
 pub mod forms;

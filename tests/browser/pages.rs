@@ -32,12 +32,16 @@ async fn workers_pages_are_in_order() {
         "/me/collection",
         "/me/collection/window.titles",
         "/me/collection/audio",
+        "/me/findings",
         "/me/account",
         "/me/access-log",
         "/register",
         &mandatory,
         &changed,
         "/categories",
+        "/catalogue",
+        "/catalogue/time-doctor",
+        "/catalogue/teramind",
         "/systems",
     ];
     let mut faults = check_all(&mut tab, "worker", &paths).await;
@@ -74,15 +78,21 @@ async fn publishers_and_representatives_pages_are_in_order() {
     let site = example().await;
     let mut tab = site.signed_in(PUBLISHER).await;
     let edit = format!("/register/{}/edit", site.processing("paused").await);
-    let mut faults =
-        check_all(&mut tab, "publisher", &["/register/new", &edit, "/organisation", "/findings"]).await;
+    let mut faults = check_all(
+        &mut tab,
+        "publisher",
+        &["/register/new", "/register/new?product=time-doctor", &edit, "/organisation", "/findings"],
+    )
+    .await;
+    let group = site.finding_group().await;
+    faults.extend(check_all(&mut tab, "publisher", &[&group]).await);
     let objection = site.objection().await;
     let paths = ["/objections", &objection, "/organisation/choices", "/systems"];
     faults.extend(check_all(&mut tab, "publisher", &paths).await);
     tab.close().await;
     let mut tab = site.signed_in(REPRESENTATIVE).await;
     let proposed = format!("/register/{}", site.processing("proposed").await);
-    let paths = [&proposed, "/findings", "/objections", &objection, "/petitions/representative"];
+    let paths = [&proposed, "/findings", &group, "/objections", &objection, "/petitions/representative"];
     faults.extend(check_all(&mut tab, "representative", &paths).await);
     tab.close().await;
     report(faults);

@@ -6,6 +6,8 @@ use std::sync::{OnceLock, mpsc};
 
 use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random};
+use daylight::collection::group_id;
+use daylight::collection::model::FindingKind;
 use daylight::config::Config;
 use daylight::demo;
 use sha2::{Digest, Sha256};
@@ -181,6 +183,21 @@ impl Site {
             .await
         };
         format!("/objections/{}", self.there(id).await.expect("the example has one"))
+    }
+
+    /// The page of a group of findings.
+    pub async fn finding_group(&self) -> String {
+        let db = self.state.db.clone();
+        let group = async move {
+            sqlx::query_as::<_, (String, String, String)>(
+                "select kind, category, program from finding_group order by program, kind, category limit 1",
+            )
+            .fetch_one(&db)
+            .await
+        };
+        let (kind, category, program) = self.there(group).await.expect("the example has one");
+        let kind = FindingKind::parse(&kind).expect("a kind");
+        format!("/findings/{}", group_id(kind, &category, &program))
     }
 
     pub async fn person(&self, email: &'static str) -> Uuid {

@@ -142,7 +142,9 @@ impl Room {
         let all = |ids: &[Uuid]| ids.iter().map(|id| path.replace("{id}", &id.to_string())).collect();
         match path {
             "/people/{id}" => all(&[self.worker.id()]),
-            "/people/import/{id}" => all(&[Uuid::nil()]),
+            "/people/import/{id}" | "/imports/{id}" | "/canaries/{id}" | "/canaries/searches/{id}" => {
+                all(&[Uuid::nil()])
+            }
             "/register/{id}" | "/register/{id}/edit" => all(&[self.opt_in, self.opt_out, self.objections[0]]),
             "/objections/{id}" => all(&[self.open]),
             "/objections" => [self.opt_in, self.objections[0], self.objections[1]]
@@ -160,7 +162,9 @@ impl Room {
             | "/publishing/versions/{id}/schedule" => all(&[self.version]),
             "/log/entries/{index}" | "/log/entries/{index}/proof" => vec![path.replace("{index}", "3")],
             "/log/tile/{*path}" => vec!["/log/tile/0/000.p/1".into(), "/log/tile/entries/000.p/1".into()],
+            "/findings/{group}" => vec!["/findings/000000000000".into()],
             "/link/{token}" => vec!["/link/nothing".into()],
+            "/catalogue/{id}" => vec!["/catalogue/time-doctor".into()],
             // There are none here; tests/it/petition_isolation.rs sweeps them.
             petitions if petitions.contains("/petitions/") && petitions.contains('{') => {
                 let parts = petitions.split('/').map(|part| match part.starts_with('{') {

@@ -14,7 +14,7 @@ use crate::violations::plant;
 const KIND: &str = "COLLECTED_AFTER_OPT_OUT";
 
 /// Twelve people with a device; the first has a finding by acme-agent, which the register names.
-async fn room() -> (TestApp, Vec<(Uuid, Agent)>, Actor) {
+pub async fn room() -> (TestApp, Vec<(Uuid, Agent)>, Actor) {
     let app = TestApp::new().await;
     let mut people = Vec::new();
     for n in 0..12 {
@@ -28,7 +28,7 @@ async fn room() -> (TestApp, Vec<(Uuid, Agent)>, Actor) {
     (app, people, publisher)
 }
 
-async fn declare(app: &TestApp, publisher: &Actor) {
+pub async fn declare(app: &TestApp, publisher: &Actor) {
     let fields = but(&[("category", "window.titles"), ("source_name", "Acme-Agent")]);
     let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
     let path = path.split('?').next().expect("a path").to_owned();
@@ -46,11 +46,11 @@ async fn declare(app: &TestApp, publisher: &Actor) {
     }
 }
 
-fn group(program: &str) -> String {
+pub fn group(program: &str) -> String {
     collection::group_id(FindingKind::CollectedAfterOptOut, "window.titles", program)
 }
 
-async fn answer(actor: &Actor, group: &str, seen: &str, reason: &str, confirm: &str) -> Reply {
+pub async fn answer(actor: &Actor, group: &str, seen: &str, reason: &str, confirm: &str) -> Reply {
     let (r, c) = (format!("reason-{group}"), format!("confirm-{group}"));
     let fields = [("group", group), ("seen", seen), ("page", "1"), (&*r, reason), (&*c, confirm)];
     actor.post("/findings/answer", &fields).await

@@ -9,18 +9,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use daylight::app;
-use daylight::clock::{Clock, Random};
-use daylight::collection::{assign, confirm_device, create_enrolment};
+use daylight::clock::Random;
+use daylight::collection::create_enrolment;
 use daylight::consent::model::Choice;
 use daylight::gateways::activitywatch::{self, AgentOptions, DEFAULT_INTERVAL};
 use daylight::web::Role;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::activitywatch::{ActivityWatch, Folder, environment, within};
 use crate::support::consent::{choose, declare, tell};
+use crate::support::moving::{Moving, own_device, until};
 
 const TITLES: &[(&str, &str)] = &[
     ("category", "window.titles"),
@@ -116,53 +116,8 @@ async fn a_no_ends_the_watcher_and_what_is_recorded_afterwards_is_a_violation_on
     assert!(!runs(&lean), "no watcher outlives the agent");
 }
 
-/// Puts the only device into the worker's hands, who says that it is theirs.
-async fn own_device(test: &TestApp, person: Uuid) {
-    let device =
-        sqlx::query_scalar("select id from device").fetch_one(&test.state.db).await.expect("a device");
-    assign(&test.state, None, device, person).await.expect("assigned");
-    let assignment = sqlx::query_scalar("select id from device_assignment").fetch_one(&test.state.db).await;
-    confirm_device(&test.state, person, assignment.expect("an assignment")).await.expect("confirmed");
-}
-
 fn runs(pids: &Path) -> bool {
     let text = fs::read_to_string(pids).unwrap_or_default();
     let pid = text.lines().last().and_then(|line| line.parse().ok());
     pid.is_some_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
-}
-
-async fn until(seconds: u64, what: &str, holds: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    within(seconds, what, wait).await;
-}
-
-/// A clock that stands at the tests' start and runs as time does.
-struct Moving(Clock);
-
-impl Moving {
-    fn start(clock: Clock) -> Self {
-        let moved = clock.clone();
-        tokio::spawn(async move {
-            let mut second = tokio::time::interval(Duration::from_secs(1));
-            second.tick().await;
-            loop {
-                second.tick().await;
-                moved.advance(1);
-            }
-        });
-        Moving(clock)
-    }
-
-    /// Seconds from this clock to the machine's.
-    fn shift(&self) -> i64 {
-        Clock::system().now().seconds_since(self.0.now())
-    }
-
-    fn leap(&self, seconds: i64) {
-        self.0.advance(seconds);
-    }
 }

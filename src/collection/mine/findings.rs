@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::clock::{Day, Time};
 use crate::collection::compare;
+use crate::collection::field::Field;
 use crate::collection::model::compare::Agreement;
 use crate::collection::model::{FindingKind, GRACE_SECONDS};
 use crate::collection::store::compare::list_counts_of;
@@ -26,6 +27,10 @@ pub struct FindingView {
     pub words: String,
     pub first_at: Time,
     pub last_at: Time,
+    /// When it was found, which is when it was reported.
+    pub found_at: Time,
+    /// The field of the agent's records that it was found in, where one is known.
+    pub field: Option<Field>,
     /// The person's day, of kinds that are found anew each day.
     pub day: Option<Day>,
     /// What it rests on, in sentences.
@@ -34,8 +39,28 @@ pub struct FindingView {
     pub answers: Vec<AnswerRow>,
     /// Since when it has had no answer, when it needs one.
     pub open_since: Option<Time>,
+    /// The vendor's own export that it rests on, rather than an agent's report.
+    pub import: Option<ImportView>,
     agent_id: Option<Uuid>,
     dropped: i64,
+}
+
+/// An export that somebody uploaded.
+#[derive(Debug, Clone)]
+pub struct ImportView {
+    pub program: String,
+    pub at: Time,
+    pub by: &'static str,
+}
+
+impl ImportView {
+    fn of(row: &FindingRow) -> Option<Self> {
+        let by = match row.import_role.as_deref()? {
+            "publisher" => "HR",
+            _ => "a representative",
+        };
+        Some(ImportView { program: row.import_program.clone()?, at: row.import_at?, by })
+    }
 }
 
 /// What speaks for a finding.
@@ -58,7 +83,7 @@ impl EvidenceView {
 }
 
 impl FindingView {
-    fn of(row: FindingRow, answers: &[AnswerRow]) -> Option<Self> {
+    pub(in crate::collection) fn of(row: FindingRow, answers: &[AnswerRow]) -> Option<Self> {
         let kind = FindingKind::parse(&row.kind)?;
         let category = row.category.as_deref().unwrap_or_default();
         let programs = [row.program.clone()];
@@ -77,17 +102,30 @@ impl FindingView {
             id: row.id,
             kind,
             category: Category::parse(category),
-            words: kind.words(&row.about),
+            words: words(kind, &row),
             first_at: row.first_at,
             last_at: row.last_at,
+            found_at: row.found_at,
+            field: Field::parse(&row.field),
             day: row.day,
             evidence: evidence(kind, &row),
             answers,
             open_since,
+            import: ImportView::of(&row),
             agent_id: row.agent_id,
             dropped: row.dropped.unwrap_or(0),
             program: row.program,
         })
+    }
+}
+
+fn words(kind: FindingKind, row: &FindingRow) -> String {
+    match (kind, &row.import_program) {
+        (FindingKind::Misreport, Some(program)) => {
+            format!("The vendor’s own export of {program} holds what agents on your computer did not report")
+        }
+        (_, Some(program)) => format!("{}, by the vendor’s own export of {program}", kind.words(&row.about)),
+        (_, None) => kind.words_in(&row.about, &row.field),
     }
 }
 
@@ -99,6 +137,12 @@ fn evidence(kind: FindingKind, row: &FindingRow) -> Option<EvidenceView> {
         n => format!("in {} reports", times::number(n.into())),
     };
     let counts = match kind {
+        FindingKind::Misreport if row.import_program.is_some() => format!(
+            "agents reported {} records, {} of them dropped, {reports}; the export holds {}",
+            number(row.collected),
+            number(row.dropped),
+            number(row.other_collected),
+        ),
         FindingKind::Misreport => format!(
             "{} counted {} records, {}; {} on the same computer counted {}",
             row.software.as_deref().unwrap_or("one agent"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::catalogue;
+
 /// The kinds of findings (agents.md, rules R1 to R11). None is ever cleared (R9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
@@ -44,6 +46,11 @@ impl FindingKind {
         FindingKind::ClockSkew,
         FindingKind::HonouredAtGateway,
     ];
+
+    /// Those that others than the person see: what was stopped on the way would tell of a choice and of no wrong.
+    pub fn others() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.needs_answer())
+    }
 
     pub fn id(self) -> &'static str {
         match self {
@@ -101,7 +108,9 @@ impl FindingKind {
             FindingKind::CollectedAfterOptOut => {
                 "Agents reported that records were collected and kept although the person’s choice was no."
             }
-            FindingKind::Undeclared => "Agents reported it, and nothing declared at that time covered it.",
+            FindingKind::Undeclared => {
+                "Agents reported it, or a vendor’s own export holds it, and nothing declared at that time covered it."
+            }
             FindingKind::Exceeds => {
                 "In more detail, more often, for another purpose or to another place than declared, or although no \
                  notice in force told of it any more."
@@ -115,7 +124,8 @@ impl FindingKind {
                  nobody can see what it does there."
             }
             FindingKind::Misreport => {
-                "Two agents on one computer watched the same program all the time and counted differently."
+                "Two agents on one computer watched the same program all the time and counted differently, or a \
+                 vendor’s own export holds what agents that watched all day did not report."
             }
             FindingKind::Equivocation => "An agent sent two reports that can’t both be true.",
             FindingKind::ClockSkew => {
@@ -134,6 +144,19 @@ impl FindingKind {
             }
             FindingKind::Exceeds | FindingKind::Misreport | FindingKind::SilentAgent => "exceeds",
             _ => "unknown",
+        }
+    }
+
+    /// For the person concerned, of a finding in this field; empty where none is known.
+    pub fn words_in(self, about: &str, field: &str) -> String {
+        let program = about.strip_prefix("program:").unwrap_or(about);
+        let name = catalogue::find(program).map_or(program, |p| p.name.as_str());
+        match (self, field) {
+            (FindingKind::UndeclaredAgent, "installed") => {
+                format!("{name} is on your computer, and no declaration names it")
+            }
+            (FindingKind::SilentAgent, _) => self.words(&format!("program:{name}")),
+            _ => self.words(about),
         }
     }
 
@@ -203,6 +226,14 @@ mod tests {
             assert_eq!(FindingKind::parse(kind.id()), Some(kind));
         }
         assert_eq!(FindingKind::parse("NOT_COLLECTED"), None);
+    }
+
+    #[test]
+    fn what_is_only_there_is_not_said_to_record() {
+        let kind = FindingKind::UndeclaredAgent;
+        let there = kind.words_in("program:time-doctor", "installed");
+        assert_eq!(there, "Time Doctor is on your computer, and no declaration names it");
+        assert!(kind.words_in("program:time-doctor", "").contains("records"));
     }
 
     #[test]

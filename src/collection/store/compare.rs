@@ -89,7 +89,7 @@ pub async fn list_counts(
     sqlx::query_as!(
         CountRow,
         r#"select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
-                dropped, reports, (select software like 'daylight-gateway/%' from agent g where g.id = agent_id) as "is_gateway!"
+                dropped, reports, coalesce((select g.software like 'daylight-gateway/%' from agent g where g.id = agent_id), false) as "is_gateway!"
          from agent_count where day > $1 and day <= $2 and (program = any($3)) <> $4
          order by day, device_id, person_id, category, program, agent_id"#,
         after as _,
@@ -106,7 +106,7 @@ pub async fn list_counts_of(db: &mut PgConnection, person_id: Uuid, since: Day) 
     sqlx::query_as!(
         CountRow,
         r#"select day, device_id, person_id, category, program, agent_id, watched_from, watched_to, seconds, taken,
-                dropped, reports, (select software like 'daylight-gateway/%' from agent g where g.id = agent_id) as "is_gateway!"
+                dropped, reports, coalesce((select g.software like 'daylight-gateway/%' from agent g where g.id = agent_id), false) as "is_gateway!"
          from agent_count where person_id = $1 and day >= $2
          order by day, device_id, category, program, agent_id"#,
         person_id,

@@ -1,4 +1,4 @@
-//! SQL of findings as others than the person see them: groups of them, and what the employer answers.
+//! SQL of what the employer answers to findings.
 
 use sqlx::{PgConnection, Result};
 use uuid::Uuid;
@@ -7,52 +7,6 @@ use crate::clock::Time;
 
 /// Stands for every program that the register doesn't name; no program can be called that.
 pub const UNNAMED: &str = "?";
-
-/// All findings of one kind about one category and one program.
-pub struct GroupRow {
-    pub kind: String,
-    /// Empty for findings about none.
-    pub category: String,
-    /// As the register names it, [`UNNAMED`], or empty for findings about none.
-    pub program: String,
-    /// The programs in it, for answers; not to be shown.
-    pub programs: Vec<String>,
-    pub first_at: Time,
-    pub last_at: Time,
-    /// Counted when the day began.
-    pub people: i64,
-    /// Since when something in it has had no answer.
-    pub open_since: Option<Time>,
-}
-
-/// Every group. `named` are the programs that the register names; people are counted as `today` found them.
-pub async fn list_groups(db: &mut PgConnection, named: &[String], today: Time) -> Result<Vec<GroupRow>> {
-    sqlx::query_as!(
-        GroupRow,
-        r#"with seen as (
-               select kind, coalesce(category, '') as category, program, person_id, first_at, last_at, found_at,
-                      case when program = '' or program = any($1) then program else $3 end as shown
-               -- What was stopped on the way would tell of a choice and of no wrong.
-               from finding where kind <> 'HONOURED_AT_GATEWAY'
-           ), answered as (
-               select a.kind, a.category, p as program, max(a.at) as at
-               from finding_answer a, unnest(a.programs) as p group by a.kind, a.category, p
-           )
-           select s.kind as "kind!", s.category as "category!", s.shown as "program!",
-                  array_agg(distinct s.program) as "programs!", min(s.first_at) as "first_at!",
-                  max(s.last_at) as "last_at!",
-                  count(distinct s.person_id) filter (where s.found_at < $2) as "people!",
-                  min(case when a.at is null then s.first_at when s.found_at > a.at then s.found_at
-                           when s.last_at > a.at then a.at end) as open_since
-           from seen s left join answered a using (kind, category, program)
-           group by s.kind, s.category, s.shown"#,
-        named,
-        today as _,
-        UNNAMED,
-    )
-    .fetch_all(db)
-    .await
-}
 
 #[derive(Debug, Clone)]
 pub struct AnswerRow {

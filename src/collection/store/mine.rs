@@ -90,6 +90,10 @@ pub struct FindingRow {
     pub software: Option<String>,
     pub device: Option<String>,
     pub other_software: Option<String>,
+    /// The vendor's export that it rests on: of which program, when and in which role it was uploaded.
+    pub import_program: Option<String>,
+    pub import_at: Option<Time>,
+    pub import_role: Option<String>,
 }
 
 /// A person's findings, newest first.
@@ -99,9 +103,10 @@ pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec
         r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
                   f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
                   f.reports, f.other_collected, g.software as "software?", d.label as "device?",
-                  o.software as "other_software?"
+                  o.software as "other_software?", i.program as "import_program?", i.at as "import_at?",
+                  i.by_role as "import_role?"
            from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
-           left join agent o on o.id = f.other_agent_id
+           left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
            where f.person_id = $1 order by f.last_at desc, f.id"#,
         person_id,
     )

@@ -22,6 +22,8 @@ pub struct Registration<'a> {
     /// In a worker's words.
     pub purpose: &'a str,
     pub processings: &'a [Uuid],
+    /// Whether it is told of findings, which have no persons.
+    pub findings: bool,
     pub webhook: Option<&'a str>,
 }
 
@@ -54,6 +56,7 @@ pub async fn register(state: &AppState, viewer: &Viewer, new: Registration<'_>) 
         name: new.name,
         purpose: new.purpose,
         processings: new.processings,
+        findings: new.findings,
         webhook: new.webhook,
         token_hash: &token_hash(&token),
         by: viewer.person_id,
@@ -74,10 +77,13 @@ fn check(new: Registration<'_>, known: impl Fn(&Uuid) -> bool) -> FieldErrors {
     if new.purpose.is_empty() || new.purpose.chars().count() > PURPOSE_LENGTH {
         errors.add("purpose", "Say what it is for, in at most 1,000 characters.");
     }
-    if new.processings.is_empty() {
+    if new.processings.is_empty() && !new.findings {
         errors.add("processings", "Choose what it is told of.");
     } else if !new.processings.iter().all(known) {
         errors.add("processings", "One of these isn’t in force any more. Choose again.");
+    }
+    if new.findings && new.webhook.is_none() {
+        errors.add("webhook", "Say where it is told of findings.");
     }
     if let Some(Err(words)) = new.webhook.map(webhook::address) {
         errors.add("webhook", words);

@@ -33,6 +33,16 @@ pub async fn list_told(db: &mut PgConnection, processing: Uuid) -> sqlx::Result<
     .await
 }
 
+/// Systems that are told of findings.
+pub async fn list_told_of_findings(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from system
+         where revoked_at is null and approved_at is not null and webhook is not null and findings order by id"
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// A system as its page shows it.
 #[derive(Debug)]
 pub struct ListedSystem {
@@ -40,6 +50,8 @@ pub struct ListedSystem {
     pub name: String,
     pub purpose: String,
     pub processings: Vec<Uuid>,
+    /// Whether it is told of findings.
+    pub findings: bool,
     pub webhook: Option<String>,
     pub created_at: Time,
     pub created_by: Uuid,
@@ -54,7 +66,7 @@ pub struct ListedSystem {
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<ListedSystem>> {
     sqlx::query_as!(
         ListedSystem,
-        r#"select s.id, s.name, s.purpose, s.processings, s.webhook, s.created_at, s.created_by, s.approved_at,
+        r#"select s.id, s.name, s.purpose, s.processings, s.findings, s.webhook, s.created_at, s.created_by, s.approved_at,
                   s.revoked_at,
                   t.at as "tested_at?", t.failed as "test_failed?", t.next_at as "test_next_at?"
            from system s left join webhook_test t on t.system_id = s.id
@@ -69,6 +81,7 @@ pub struct NewSystem<'a> {
     pub name: &'a str,
     pub purpose: &'a str,
     pub processings: &'a [Uuid],
+    pub findings: bool,
     pub webhook: Option<&'a str>,
     pub token_hash: &'a [u8],
     pub by: Uuid,
@@ -76,12 +89,13 @@ pub struct NewSystem<'a> {
 
 pub async fn insert(db: &mut PgConnection, system: NewSystem<'_>, now: Time) -> Result<()> {
     sqlx::query!(
-        "insert into system (id, name, purpose, processings, webhook, token_hash, created_at, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into system (id, name, purpose, processings, findings, webhook, token_hash, created_at, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         system.id,
         system.name,
         system.purpose,
         system.processings,
+        system.findings,
         system.webhook,
         system.token_hash,
         now as _,

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::coverage::Span;
 use crate::clock::Time;
@@ -51,17 +51,26 @@ pub(super) struct Bucket {
 
 /// Sorts one event's data into categories.
 pub(super) fn classify(bucket_type: &str, data: &Value) -> Vec<Part> {
-    let Value::Object(fields) = data else {
-        return if is_empty(data) { Vec::new() } else { vec![part("unknown", Granularity::Content, data)] };
-    };
+    match data {
+        Value::Object(fields) => sum(keys(bucket_type, fields).into_iter().map(|(_, part)| part)),
+        _ => sum([part("unknown", Granularity::Content, data)].into_iter()),
+    }
+}
+
+/// Each key of an event's data with what it says.
+pub(super) fn keys<'a>(bucket_type: &str, fields: &'a Map<String, Value>) -> Vec<(&'a str, Part)> {
     let with_url = fields.get("url").is_some_and(|v| v.is_string() && !is_empty(v));
-    let mut parts: Vec<Part> = Vec::new();
-    for (key, value) in fields {
+    let sort = |(key, value): (&'a String, &Value)| {
         let (category, granularity) = classify_key(bucket_type, key, value, with_url);
-        let new = part(category, granularity, value);
-        if category == "unknown" && !new.recorded {
-            continue;
-        }
+        (key.as_str(), part(category, granularity, value))
+    };
+    fields.iter().map(sort).collect()
+}
+
+/// One part for each category and granularity; what isn't known and holds nothing is nothing.
+pub(super) fn sum(all: impl Iterator<Item = Part>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for new in all.filter(|part| part.recorded || part.category != Category::unknown()) {
         match parts.iter_mut().find(|p| p.category == new.category && p.granularity == new.granularity) {
             Some(known) => {
                 known.bytes += new.bytes;
@@ -85,7 +94,7 @@ fn part(category: &str, granularity: Granularity, value: &Value) -> Part {
     Part { category, granularity, bytes, recorded }
 }
 
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

@@ -60,6 +60,9 @@ pub struct DeviceConfig {
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
     pub listen: SocketAddr,
+    /// Names by which agents call this listener, besides its address and this machine's usual ones.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// The collector's address, http or https, with the path that the agent's own paths follow.
     pub upstream: String,
     /// Holds `Name: value` lines that are sent upstream instead of what the agent sent: the upstream's key, which

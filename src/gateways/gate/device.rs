@@ -97,6 +97,8 @@ struct Noted {
     part: Part,
     source: Source,
     outcome: Result<(), DropReason>,
+    /// False for what was counted in this window already.
+    counts: bool,
 }
 
 impl Site {
@@ -109,16 +111,35 @@ impl Site {
 impl Turn<'_> {
     /// Whether this part of a record that was observed from `from` to `to` may go on; it will be counted either way.
     pub fn decide(&mut self, part: Part, source: &Source, from: Time, to: Time) -> bool {
-        let what = part.what(source.program(), self.site.purpose);
-        let outcome = self.current.judge(&what, (from, to), self.now);
-        self.noted.push(Noted { part, source: source.clone(), outcome });
+        self.note(part, source, (from, to), true)
+    }
+
+    /// As [`Turn::decide`], for what records nothing, or goes on with a record that was counted in this window already.
+    pub fn decide_uncounted(&mut self, part: Part, source: &Source, from: Time, to: Time) -> bool {
+        self.note(part, source, (from, to), false)
+    }
+
+    fn note(&mut self, part: Part, source: &Source, span: (Time, Time), counts: bool) -> bool {
+        let outcome = self.current.judge(&part.what(source.program(), self.site.purpose), span, self.now);
+        self.noted.push(Noted { part, source: source.clone(), outcome, counts });
         outcome.is_ok()
+    }
+
+    /// What [`Turn::decide`] will say.
+    pub fn would_allow(&self, part: &Part, source: &Source, from: Time, to: Time) -> bool {
+        let what = part.what(source.program(), self.site.purpose);
+        self.current.judge(&what, (from, to), self.now).is_ok()
     }
 
     /// As [`Turn::decide`], for what can't go on whoever allows it, because nobody could say what it is or where it
     /// would end.
     pub fn refuse(&mut self, part: Part, source: &Source) {
-        self.noted.push(Noted { part, source: source.clone(), outcome: Err(DropReason::Filtered) });
+        self.noted.push(Noted {
+            part,
+            source: source.clone(),
+            outcome: Err(DropReason::Filtered),
+            counts: true,
+        });
     }
 
     /// Since when records of this category may go on without a break; `None` while they may not.
@@ -150,7 +171,7 @@ impl Turn<'_> {
     fn count(self, instead: Option<DropReason>) {
         let generation = self.current.generation;
         let mut tally = self.site.device.tally.lock().expect("nobody panics while holding it");
-        for Noted { part, source, outcome } in self.noted {
+        for Noted { part, source, outcome, .. } in self.noted.into_iter().filter(|noted| noted.counts) {
             let outcome = match instead {
                 Some(reason) => outcome.and(Err(reason)),
                 None => outcome,

@@ -14,6 +14,7 @@
 pub(super) mod body;
 mod config;
 pub(super) mod device;
+mod host;
 mod report;
 pub(super) mod tally;
 pub(super) mod upstream;
@@ -30,6 +31,7 @@ use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(super) use config::Secret;
 pub use config::{Config, DeviceConfig, OsqueryConfig, SiteConfig};
 
 use self::device::{Device, Site};
@@ -38,6 +40,7 @@ use super::link::outgoing::Outgoing;
 use super::link::policy::Policies;
 use super::link::server::{Contact, Server};
 use super::link::state::{StateFile, load_or_enrol};
+use super::osquery::{self, Node, Teller};
 use crate::clock::{Clock, Random};
 use crate::web::serving::{self, Patience};
 
@@ -73,6 +76,7 @@ pub async fn run_then(
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
     let (mut doors, mut reporters, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut nodes, mut tellers) = (Vec::new(), Vec::new());
     for device in &config.devices {
         let (reporter, contact) = tokio::select! {
             () = &mut shutdown => return Ok(()),
@@ -84,19 +88,26 @@ pub async fn run_then(
             let door = open(kind, site, &reporter.device, &random).await;
             doors.push(door.with_context(|| format!("{}.{kind}", device.name))?);
         }
+        let (node, teller) = watch_for_programs(&config, device, &reporter, &contact)?.unzip();
+        nodes.extend(node);
+        tellers.push(teller);
         contacts.push((contact, reporter.device.policies.clone()));
         reporters.push(reporter);
+    }
+    if let Some(osquery) = &config.osquery {
+        doors.push(open_osquery(osquery, nodes, random).await.context("osquery")?);
     }
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
     let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
-    let lives = reporters.iter_mut().zip(&contacts).zip(&config.devices);
-    let lives = lives.map(|((reporter, (contact, policies)), device)| async move {
+    let lives = reporters.iter_mut().zip(&mut tellers).zip(&contacts).zip(&config.devices);
+    let lives = lives.map(|(((reporter, teller), (contact, policies)), device)| async move {
         let closing = reporter.device.clone();
         let ended = tokio::select! {
             Err(error) = contact.poll(policies) => error,
             Err(error) = contact.confirm(policies) => error,
             Err(error) = reporter.work() => error,
+            error = tell(teller) => error,
         };
         // The others' devices go on; of this one nothing passes any more, and its agents notice nothing.
         closing.close();
@@ -111,6 +122,7 @@ pub async fn run_then(
     let _ = stop.send(true);
     join_all(serving).await;
     join_all(reporters.iter_mut().map(Reporter::end)).await;
+    join_all(tellers.iter_mut().flatten().map(Teller::end)).await;
     ended
 }
 
@@ -153,7 +165,43 @@ async fn open(
         "wakatime" => super::wakatime::router(site),
         _ => unreachable!("the kinds that a device can have"),
     };
+    let router = host::guard(router, listener.local_addr()?, &config.hosts);
     Ok(Door { listener, tls: None, router })
+}
+
+/// What a device's osquery needs, where it has one.
+fn watch_for_programs(
+    config: &Config,
+    device: &DeviceConfig,
+    reporter: &Reporter,
+    contact: &Contact,
+) -> anyhow::Result<Option<(Node, Teller)>> {
+    let Some(secret) = &device.osquery_secret_file else { return Ok(None) };
+    let state = &reporter.outgoing.state;
+    let identity =
+        osquery::Identity { key: state.key()?, agent_id: state.agent_id, device_id: state.device_id };
+    let folder = config.state.join(&device.name);
+    let pace = (reporter.device.clock.clone(), reporter.interval);
+    let opened =
+        Node::open(&device.name, (secret, &folder), &reporter.device, (contact.clone(), identity), pace);
+    opened.map(Some).with_context(|| format!("device {}", device.name))
+}
+
+async fn open_osquery(config: &OsqueryConfig, nodes: Vec<Node>, random: Random) -> anyhow::Result<Door> {
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("listen: {} can't be listened on", config.listen))?;
+    Ok(Door { listener, tls: Some(osquery::acceptor(config)?), router: osquery::router(nodes, random)? })
+}
+
+/// Sends presence reports of a device that makes them; answers why it can't any more.
+async fn tell(teller: &mut Option<Teller>) -> anyhow::Error {
+    match teller {
+        Some(teller) => {
+            let Err(error) = teller.work().await;
+            error
+        }
+        None => std::future::pending().await,
+    }
 }
 
 impl Door {

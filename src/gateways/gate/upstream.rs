@@ -59,6 +59,12 @@ impl Upstream {
         !self.own.is_empty()
     }
 
+    /// Of agents whose records end here: every attempt to send fails.
+    pub fn nowhere() -> anyhow::Result<Self> {
+        let base = link::base_url("http://127.0.0.1:0", "upstream")?;
+        Ok(Upstream { http: link::http(&base)?, base, own: HeaderMap::new() })
+    }
+
     pub fn address(&self) -> &Url {
         &self.base
     }

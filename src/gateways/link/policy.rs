@@ -25,6 +25,9 @@ use crate::register::{Category, Purpose, source_key};
 
 /// In the agent's folder.
 const NAME: &str = "policy.json";
+/// Seconds after which a server that wasn't heard may have been told a no and a yes again: who asks meets the yes alone,
+/// under the revision that it knows.
+const OUT_OF_TOUCH: i64 = 120;
 /// Confirmations that wait for the server, and policies remembered for late reports.
 const MAX_KEPT: usize = 50;
 
@@ -95,6 +98,8 @@ pub(in crate::gateways) struct Policies {
 struct Inner {
     kept: Kept,
     current: Current,
+    /// When this run last heard from the server what is allowed.
+    heard: Option<Time>,
     /// Since when this run applied which.
     applied: VecDeque<(Time, PolicyRef)>,
 }
@@ -179,7 +184,7 @@ impl Policies {
             let bundle = read.filter(|bundle| bundle.agent_id == agent_id);
             current.bundle = Some(Arc::new(bundle.with_context(|| super::state::damaged(&path))?));
         }
-        let inner = Mutex::new(Inner { kept, current, applied: VecDeque::new() });
+        let inner = Mutex::new(Inner { kept, current, heard: None, applied: VecDeque::new() });
         Ok(Policies { path, agent_id, signer, clock, inner, news: watch::Sender::new(()) })
     }
 
@@ -216,7 +221,9 @@ impl Policies {
         }
         let is_new = before.is_none_or(|before| before.revision < bundle.revision);
         let known = before.map(|before| (before.revision, before.rules.as_slice()));
-        let since = since(&inner.kept.since, known, &bundle, self.clock.now());
+        let now = self.clock.now();
+        let since = since(&inner.kept.since, known, &bundle, inner.is_in_touch(now), now);
+        inner.heard = Some(now);
         let seconds = bundle.not_after.seconds_since(bundle.issued_at).try_into().unwrap_or(0);
         inner.kept.bundle = Some(serde_json::from_slice(body)?);
         inner.current.since = Arc::new(since.clone());
@@ -230,6 +237,18 @@ impl Policies {
             tracing::warn!("the policy is out of date on arrival: is this machine's clock right?");
         }
         Ok(Ok(is_new))
+    }
+
+    /// The server says that nothing has changed since it was asked last.
+    pub fn unchanged(&self) -> anyhow::Result<()> {
+        let (mut inner, now) = (self.lock(), self.clock.now());
+        let in_touch = inner.is_in_touch(now);
+        inner.heard = Some(now);
+        let Some(bundle) = inner.current.bundle.clone().filter(|_| !in_touch) else { return Ok(()) };
+        let known = Some((bundle.revision, bundle.rules.as_slice()));
+        inner.kept.since = since(&inner.kept.since, known, &bundle, false, now);
+        inner.current.since = Arc::new(inner.kept.since.clone());
+        self.changed(&mut inner)
     }
 
     fn believe(&self, inner: &Inner, body: &[u8]) -> Result<Bundle, Refused> {
@@ -342,12 +361,19 @@ impl Policies {
     }
 }
 
-/// Since when what `new` allows has been allowed. Only where no revision was missed is anything known of the time
-/// before: a no in between may have come and gone.
+impl Inner {
+    fn is_in_touch(&self, now: Time) -> bool {
+        self.heard.is_some_and(|heard| now.seconds_since(heard) <= OUT_OF_TOUCH)
+    }
+}
+
+/// Since when what `new` allows has been allowed. Only where no revision was missed, and the server was heard all the
+/// time, is anything known of the time before: a no in between may have come and gone.
 fn since(
     kept: &BTreeMap<Uuid, Time>,
     known: Option<(u64, &[Rule])>,
     new: &Bundle,
+    in_touch: bool,
     now: Time,
 ) -> BTreeMap<Uuid, Time> {
     let start = |rule: &Rule| {
@@ -355,7 +381,7 @@ fn since(
         let next = new.revision == revision || new.revision == revision + 1;
         // Another category or program under the same id would be another thing that nobody has allowed yet.
         let same = rules.iter().any(|r| r == rule);
-        kept.get(&rule.processing).copied().filter(|_| next && same)
+        kept.get(&rule.processing).copied().filter(|_| next && same && (in_touch || !rule.optional))
     };
     let allowed = new.rules.iter().filter(|rule| rule.collect);
     allowed.map(|rule| (rule.processing, start(rule).unwrap_or(now))).collect()
@@ -403,9 +429,11 @@ mod tests {
     fn a_missed_revision_may_have_held_a_no() {
         let (old, kept) = (bundle(4, true, true), BTreeMap::from([(Uuid::from_u128(1), at(10))]));
         let since = |new: &Bundle, known: Option<(u64, &[Rule])>| {
-            since(&kept, known, new, at(500)).get(&Uuid::from_u128(1)).copied()
+            since(&kept, known, new, true, at(500)).get(&Uuid::from_u128(1)).copied()
         };
         let known = Some((4, old.rules.as_slice()));
+        let unheard = super::since(&kept, known, &old, false, at(500));
+        assert_eq!(unheard.into_values().next(), Some(at(500)), "a no and a yes make no new revision");
         assert_eq!(since(&bundle(4, true, true), known), Some(at(10)), "signed anew");
         assert_eq!(since(&bundle(5, true, true), known), Some(at(10)));
         assert_eq!(since(&bundle(6, true, true), known), Some(at(500)));

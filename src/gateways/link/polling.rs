@@ -38,6 +38,7 @@ impl Contact {
                     ),
                 },
                 PolicyAnswer::Unchanged => {
+                    policies.unchanged()?;
                     etag = known;
                     quick += 1;
                     (Duration::ZERO, None)

@@ -120,6 +120,12 @@ impl Server {
         self.hand_in(self.http.post(url).bearer_auth(&identity.token).json(report)).await
     }
 
+    /// Sends a presence report; as [`Server::send`].
+    pub async fn tell(&self, identity: &Identity, report: &Value) -> anyhow::Result<Answer> {
+        let url = self.base.join("api/v1/presence-reports")?;
+        self.hand_in(self.http.post(url).bearer_auth(&identity.token).json(report)).await
+    }
+
     /// As [`Server::send`].
     pub async fn confirm(&self, identity: &Identity, confirmation: &Value) -> anyhow::Result<Answer> {
         let url = self.base.join(&format!("api/v1/policy/{}/confirmations", identity.agent_id))?;

@@ -11,7 +11,7 @@ use daylight::clock::Random;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::python;
+use super::python::environment as python_environment;
 
 const PACKAGES: [&str; 2] = ["aw-server==0.12.0", "aw-client==0.5.15"];
 
@@ -51,15 +51,7 @@ impl ActivityWatch {
 
     /// Runs a script of this folder, with the server's port as its first argument; answers what it prints.
     pub async fn python(&self, venv: &Path, home: &Path, script: &str, arguments: &[&str]) -> String {
-        let mut command = at_home(&venv.join("bin/python"), home);
-        command.arg(support(script)).arg(self.port.to_string()).args(arguments);
-        let mut command = tokio::process::Command::from(command);
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-        let output =
-            tokio::time::timeout(Duration::from_secs(60), output).await.expect("python ends in time");
-        let output = output.expect("python runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        python(self.port, venv, home, script, arguments).await
     }
 
     /// A command line that runs such a script for `daylight agent --watcher`.
@@ -75,6 +67,18 @@ impl ActivityWatch {
             self.port
         )
     }
+}
+
+/// Runs a script of this folder, with this port as its first argument; answers what it prints.
+pub async fn python(port: u16, venv: &Path, home: &Path, script: &str, arguments: &[&str]) -> String {
+    let mut command = at_home(&venv.join("bin/python"), home);
+    command.arg(support(script)).arg(port.to_string()).args(arguments);
+    let mut command = tokio::process::Command::from(command);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(Duration::from_secs(60), output).await.expect("python ends in time");
+    let output = output.expect("python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn support(script: &str) -> PathBuf {
@@ -109,7 +113,7 @@ fn read(path: &Path) -> String {
 
 /// ActivityWatch in a virtual environment.
 pub fn environment() -> PathBuf {
-    python::environment("activitywatch", &PACKAGES)
+    python_environment("activitywatch", &PACKAGES)
 }
 
 /// A folder of this run's own, removed at the end.

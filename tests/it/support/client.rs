@@ -74,6 +74,20 @@ impl Actor {
         self.post_bytes(path, &format!("multipart/form-data; boundary={BOUNDARY}"), &[], body).await
     }
 
+    /// A form with fields, and one file after them.
+    pub async fn upload_form(&self, path: &str, fields: &[(&str, &str)], file: &[u8]) -> Reply {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            body.extend([head.as_bytes(), value.as_bytes(), b"\r\n"].concat());
+        }
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"export.csv\"\r\n\r\n"
+        );
+        body.extend([head.as_bytes(), file, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat());
+        self.post_bytes(path, &format!("multipart/form-data; boundary={BOUNDARY}"), &[], body).await
+    }
+
     /// Any request; the cookie is added, and kept when the answer sets one.
     pub async fn send(&self, mut request: Builder, body: Body) -> Reply {
         if let Some(cookie) = self.cookie.lock().expect("held for a copy only").clone() {

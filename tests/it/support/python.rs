@@ -16,6 +16,14 @@ pub fn verifier() -> Command {
     command
 }
 
+/// Makes `ca.pem`, `tls.pem` and `tls.key` for 127.0.0.1 in this folder.
+pub fn certificate(folder: &Path) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/certificate.py");
+    let mut command = Command::new(environment("cryptography", &[CRYPTOGRAPHY]).join("bin/python"));
+    let made = command.arg("-B").arg(script).arg(folder).status().expect("python runs");
+    assert!(made.success(), "certificate.py failed");
+}
+
 /// The folder of a virtual environment that holds these packages. Runs that need the same one wait for each
 /// other; another list of packages makes it anew.
 pub fn environment(name: &str, packages: &[&str]) -> PathBuf {

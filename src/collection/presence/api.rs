@@ -1,0 +1,78 @@
+//! Where agents say which known monitoring programs they see.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ed25519_dalek::VerifyingKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::intake;
+use super::model::ParsedLook;
+use crate::app::AppState;
+use crate::clock::Time;
+use crate::collection::actions;
+use crate::collection::api::{bearer, expand};
+use crate::error::{Error, Problem, Result};
+
+/// Days after which a report is too old to be taken: it couldn't be told from a copy any more.
+const OLDEST_DAYS: i64 = 90;
+
+/// What the server promises about a presence report it took.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PresenceReceipt {
+    pub report_id: Uuid,
+    /// SHA-256 over the canonical report without `sig`.
+    pub hash: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Time,
+    /// Whether this very report had been taken before.
+    pub duplicate: bool,
+}
+
+/// Say which known monitoring programs are there
+///
+/// Names products of the catalogue alone: no content, and no list of installed programs. An empty list says "I looked
+/// and found none". Signed as collection reports are. The same report sent again gets the same receipt.
+#[utoipa::path(post, path = "/api/v1/presence-reports", tag = "Agents", request_body = super::PresenceReport,
+    security(("agent_token" = [])), responses(
+    (status = 201, description = "Taken", body = PresenceReceipt),
+    (status = 200, description = "Taken before: the same receipt", body = PresenceReceipt),
+    (status = 400, description = "Not JSON, or a key occurs twice", body = Problem),
+    (status = 401, description = "Token or signature isn't this agent's", body = Problem),
+    (status = 409, description = "Another report has this id", body = Problem),
+    (status = 413, description = "Too large", body = Problem),
+    (status = 422, description = "A field doesn't fit the schema, or names what the catalogue doesn't have", body = Problem),
+    (status = 429, description = "Too many reports", body = Problem)))]
+pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+    let agent = actions::authenticate(&state, bearer(&headers)?).await?;
+    state.intake.check_rate(agent.id)?;
+    let parsed = ParsedLook::read(&expand(&headers, &body)?)?;
+    let report = &parsed.report;
+    if report.agent_id != agent.id {
+        return Err(Error::invalid("/agent_id", "must be the id of the agent whose token is used"));
+    }
+    if report.device_id != agent.device_id {
+        return Err(Error::invalid("/device_id", "must be the device given at enrolment"));
+    }
+    let key = agent.public_key.try_into().ok().and_then(|k: [u8; 32]| VerifyingKey::from_bytes(&k).ok());
+    if !key.is_some_and(|key| parsed.is_signed_by(&key)) {
+        let text = "The signature doesn't fit the report and this agent's key.";
+        return Err(Error::Rejected(StatusCode::UNAUTHORIZED, text.into()));
+    }
+    let now = state.clock.now();
+    if report.window.end > now.plus_seconds(24 * 3600) {
+        return Err(Error::invalid("/window/end", "lies more than a day in the future: check the clock"));
+    }
+    if report.window.end < now.plus_days(-OLDEST_DAYS) {
+        return Err(Error::invalid("/window/end", "lies more than 90 days back"));
+    }
+    let (received_at, duplicate) = intake::take(&state, &parsed, now).await?;
+    let hash = parsed.hash.to_string();
+    let receipt = PresenceReceipt { report_id: report.report_id, hash, received_at, duplicate };
+    let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(receipt)).into_response())
+}
