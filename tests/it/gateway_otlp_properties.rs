@@ -359,7 +359,8 @@ async fn counted(desk: &Desk) -> Vec<Vec<String>> {
             "select concat_ws(' ', item->>'category', item->>'granularity', item->>'source', item->>'field',
                  item->'dropped'->>'reason', sum((item->'collected'->>'count')::bigint),
                  sum((item->'collected'->>'bytes')::bigint), sum((item->'forwarded'->>'count')::bigint))
-             from collection_report r join device d on d.id = r.device_id, jsonb_array_elements(items) item
+             from collection_report r join agent a on a.id = r.agent_id join device d on d.id = a.device_id,
+                 jsonb_array_elements(items) item
              where d.label = $1
              group by item->>'category', item->>'granularity', item->>'source', item->>'field',
                  item->'dropped'->>'reason' order by 1",
@@ -395,7 +396,7 @@ async fn what_is_allowed_brings_nothing_else_along() {
     }
     tell(&desk.test, desk.publisher.id(), &declared).await;
     let gateways = desk.gate(&[section(&recorder), section(&recorder)]).await;
-    desk.until("policy_confirmation", 2).await;
+    desk.allowed(2).await;
     send_all(&desk, &gateways, 250).await;
     let taken = recorder.taken();
     assert!(taken.len() > 50, "{} were passed on", taken.len());

@@ -30,7 +30,7 @@ async fn setting(more: &str) -> (Desk, Recorder, std::net::SocketAddr) {
     fs::write(desk.folder.0.join("headers"), "X-Key: only the gateway's\n").expect("written");
     let section = format!("upstream = 'http://{}'\n{more}", recorder.address);
     let gateway = desk.gate(&[section]).await[0];
-    desk.until("policy_confirmation", 1).await;
+    desk.allowed(1).await;
     (desk, recorder, gateway)
 }
 

@@ -170,21 +170,30 @@ impl Desk {
                 "[[device]]\nname = 'd{number}'\nsecret_file = 'secret-{number}'\n[device.otlp]\nlisten = '127.0.0.1:0'\n{section}\n"
             );
         }
+        let file = self.folder.0.join("gateway.toml");
+        fs::write(&file, text).expect("written");
+        let config = Config::read(&file).expect("a configuration");
+        let (ready, addresses) = oneshot::channel();
+        let told = move |addresses| drop(ready.send(addresses));
+        // The server's clock here moves in steps; what a program does just before a yes is before it by this one.
+        let running = gate::run_then(config, Clock::system(), Random::system(), std::future::pending(), told);
+        tokio::spawn(running);
+        let addresses = within(20, "the gateway starts", addresses).await.expect("it starts");
+        // Whose device it is says so of the programs that they see there.
         let devices: Vec<Uuid> =
             sqlx::query_scalar("select id from device").fetch_all(&state.db).await.expect("devices");
         for device in devices {
             let assigned = assign(state, None, device, self.worker.id()).await.expect("assigned");
             confirm_device(state, self.worker.id(), assigned).await.expect("confirmed");
         }
-        let file = self.folder.0.join("gateway.toml");
-        fs::write(&file, text).expect("written");
-        let config = Config::read(&file).expect("a configuration");
-        let (ready, addresses) = oneshot::channel();
-        let told = move |addresses| drop(ready.send(addresses));
-        let running =
-            gate::run_then(config, state.clock.clone(), Random::system(), std::future::pending(), told);
-        tokio::spawn(running);
-        within(20, "the gateway starts", addresses).await.expect("it starts")
+        addresses
+    }
+
+    /// Waits until so many gateways obey a policy that allows something.
+    pub async fn allowed(&self, gateways: i64) {
+        let obeyed =
+            "policy_confirmation c join agent_policy p using (agent_id, revision) where p.allowed <> '{}'";
+        self.until(obeyed, gateways).await;
     }
 
     pub async fn until(&self, what: &'static str, count: i64) {

@@ -41,6 +41,7 @@ exporter = OTLPMetricExporter(endpoint=f"{address}/v1/metrics", **gzip)
 reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
 metering = MeterProvider([reader], resource=resource)
 meter = metering.get_meter(scope)
+took = meter.create_histogram("gen_ai.client.operation.duration", "s", secret)
 tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}", secret)
 
 for line in sys.stdin:
@@ -62,6 +63,7 @@ for line in sys.stdin:
         )
         logger.emit(record)
         # In the context of a span, a measurement brings an example of what it measured along.
+        took.record(0.5, {"gen_ai.operation.name": "chat"})
         tokens.record(7, {**known, "gen_ai.token.type": "input", "other": secret})
     tracing.force_flush()
     logs.force_flush()
