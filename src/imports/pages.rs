@@ -21,6 +21,9 @@ use crate::web::{Form, Page, Pager, Path, Viewer, html, see_other, times};
 
 const A_PAGE: i64 = 20;
 
+/// Values and words of a form's list.
+type Options = Vec<(String, String)>;
+
 /// The exports there are, as a form's options.
 pub fn format_options() -> Vec<(String, String)> {
     let none = (String::new(), "Choose …".to_owned());
@@ -28,7 +31,7 @@ pub fn format_options() -> Vec<(String, String)> {
 }
 
 /// Columns by their number, and categories: names of columns are the file's own, and could be anything.
-pub fn column_options(columns: usize, mapped: &[Mapped]) -> (Vec<(String, String)>, Vec<(String, String)>) {
+pub fn column_options(columns: usize, mapped: &[Mapped]) -> (Options, Options) {
     let none = |words: &str| (String::new(), words.to_owned());
     let words = |n: usize| match mapped.iter().find(|m| m.column == n && !m.name.is_empty()) {
         Some(known) => format!("Column {n} ({})", known.name),
