@@ -157,7 +157,8 @@ impl Turn<'_> {
         self.noted.iter().any(|n| n.outcome.is_err())
     }
 
-    /// What was allowed has been handed over (or nothing was).
+    /// What was allowed has gone to the collector, whatever that answered, or nothing was. Only a connection that
+    /// never came about keeps a record here: an answer is the collector's word, and it may keep what it refuses.
     pub fn done(self) {
         self.count(None);
     }

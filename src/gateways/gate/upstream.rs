@@ -42,10 +42,18 @@ impl Reply {
     }
 }
 
-/// It couldn't be reached, or answered too much. Says nothing of what was sent.
-#[derive(Debug, thiserror::Error)]
-#[error("the collector can't be reached")]
-pub(in crate::gateways) struct Unreached;
+/// No answer came, or too much of one. Says nothing of what was sent.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the collector gave no answer")]
+pub(in crate::gateways) struct Unreached {
+    /// There was a connection, so what was sent may be there; whoever runs the collector decides what it answers.
+    pub may_have_arrived: bool,
+}
+
+impl Unreached {
+    const NO: Unreached = Unreached { may_have_arrived: false };
+    const PERHAPS: Unreached = Unreached { may_have_arrived: true };
+}
 
 impl Upstream {
     pub fn new(config: &SiteConfig) -> anyhow::Result<Self> {
@@ -80,7 +88,7 @@ impl Upstream {
         body: Vec<u8>,
     ) -> Result<Reply, Unreached> {
         let mut url = self.base.clone();
-        url.path_segments_mut().map_err(|()| Unreached)?.pop_if_empty().extend(segments);
+        url.path_segments_mut().map_err(|()| Unreached::NO)?.pop_if_empty().extend(segments);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -89,12 +97,13 @@ impl Upstream {
             all.insert(name.clone(), value.clone());
         }
         let request = self.http.request(method, url).headers(all).body(body).send().await;
-        let mut response = request.map_err(|_| Unreached)?;
+        let mut response =
+            request.map_err(|error| if error.is_connect() { Unreached::NO } else { Unreached::PERHAPS })?;
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| Unreached)? {
+        while let Some(chunk) = response.chunk().await.map_err(|_| Unreached::PERHAPS)? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(Unreached);
+                return Err(Unreached::PERHAPS);
             }
             body.extend_from_slice(&chunk);
         }
