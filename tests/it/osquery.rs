@@ -157,8 +157,11 @@ async fn known_programs_are_said_to_be_there_and_every_row_is_forgotten() {
     osquery.gateway.stop().await;
     let counts = osquery.desk.counts().await;
     assert_eq!(counts, [("device.inventory filtered".to_owned(), 11, 0, 11)], "all came, none went anywhere");
-    let sources =
-        osquery.desk.test.count("collection_report where items @> '[{\"source\": \"osquery/5.12.1\"}]'").await;
+    let sources = osquery
+        .desk
+        .test
+        .count("collection_report where items @> '[{\"source\": \"osquery/5.12.1\"}]'")
+        .await;
     assert!(sources > 0);
     let log = logs::captured();
     for hidden in [MARKER, SECRET, &key, key.split_once('.').expect("a name").1] {

@@ -210,7 +210,8 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     desk.advance(5);
     gateway.stop().await;
     // The one exception was sent while it was allowed, and not taken.
-    let taken: Vec<_> = collector.got().into_iter().filter(|got| !String::from_utf8_lossy(&got.body).contains("d.py")).collect();
+    let exception = |got: &Got| String::from_utf8_lossy(&got.body).contains("d.py");
+    let taken: Vec<_> = collector.got().into_iter().filter(|got| !exception(got)).collect();
     content::assert_absent(MARKER, format!("{taken:?}").as_bytes(), "the collector");
     let log = logs::captured();
     assert!(log.contains("report made"), "the log was caught");
@@ -348,8 +349,10 @@ async fn what_nobody_understands_is_dropped_and_other_doors_are_shut() {
     logs::capture();
     let site = Site::start().await;
     let bulk = format!("{ROUTE}.bulk");
-    let twice =
-        format!("[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]", site.desk.seconds());
+    let twice = format!(
+        "[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]",
+        site.desk.seconds()
+    );
     let (status, answer) = site.post(&bulk, twice).await;
     assert_eq!((status, answer["responses"].as_array().map(Vec::len)), (201, Some(2)));
     let many = json!(vec![heartbeat(&site.desk, MARKER); 1001]).to_string();

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use crate::catalogue::{By, ProductId};
 use crate::clock::Time;
-use crate::collection::report::{self, Hash, MAX_SKEW_SECONDS, MAX_WINDOW_SECONDS, Parsed, Sig, Signed, Window};
+use crate::collection::report::{
+    self, Hash, MAX_SKEW_SECONDS, MAX_WINDOW_SECONDS, Parsed, Sig, Signed, Window,
+};
 use crate::error::{FieldErrors, Result};
 
 /// Products of one report, each once for each kind of evidence.

@@ -5,10 +5,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random, Time};
@@ -251,7 +251,11 @@ impl Collector {
             all.lock().expect("held for a moment only").push(one);
             (StatusCode::from_u16(status).expect("a status"), text)
         };
-        Collector { address: listen(Router::new().fallback(receive)).await, got, answer }
+        Collector {
+            address: listen(Router::new().fallback(receive).layer(DefaultBodyLimit::disable())).await,
+            got,
+            answer,
+        }
     }
 
     /// From now on.
