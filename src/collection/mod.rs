@@ -24,7 +24,9 @@ pub mod model;
 mod organisation;
 pub mod pages;
 pub mod presence;
+mod receive;
 pub mod report;
+mod signed;
 mod store;
 pub mod strict;
 

@@ -9,15 +9,13 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use super::field::Field;
-use super::strict::{read_strict, read_typed};
+pub use super::signed::{Parsed, Signed, sign};
 use crate::clock::Time;
 use crate::error::Result;
 use crate::register::{Category, Granularity, Purpose};
@@ -289,45 +287,10 @@ pub fn key_id(public_key: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(public_key)[..16])
 }
 
-/// A report that has the right shape, with what its signature is over.
-#[derive(Debug, Clone)]
-pub struct ParsedReport {
-    pub report: CollectionReport,
-    pub hash: Hash,
-    canonical: Vec<u8>,
-}
+/// A collection report that has the right shape.
+pub type ParsedReport = Parsed<CollectionReport>;
 
-impl ParsedReport {
-    /// Reads a body: shape first, then the rules that span fields. Every message names a JSON pointer and
-    /// repeats nothing of the body.
-    pub fn read(body: &[u8]) -> Result<Self> {
-        let mut value = read_strict(body)?;
-        let report: CollectionReport = read_typed(&value)?;
-        if let Value::Object(fields) = &mut value {
-            fields.remove("sig");
-        }
-        let canonical = serde_json_canonicalizer::to_vec(&value).map_err(anyhow::Error::new)?;
-        let hash = Hash(Sha256::digest(&canonical).into());
-        report.check()?;
-        Ok(ParsedReport { report, hash, canonical })
-    }
-
-    /// Whether the signature is this key's.
-    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        self.report.sig.is_over(&self.canonical, key)
-    }
-}
-
-impl Sig {
-    /// Whether it is this key's over these bytes.
-    pub(super) fn is_over(&self, bytes: &[u8], key: &VerifyingKey) -> bool {
-        let value = URL_SAFE_NO_PAD.decode(self.value.as_str()).ok();
-        let signature = value.and_then(|v| Signature::from_slice(&v).ok());
-        signature.is_some_and(|s| key.verify_strict(bytes, &s).is_ok())
-    }
-}
-
-impl CollectionReport {
+impl Signed for CollectionReport {
     fn check(&self) -> Result<()> {
         let mut errors = crate::error::FieldErrors::default();
         let seconds = self.window.end.seconds_since(self.window.start);
@@ -377,24 +340,28 @@ impl CollectionReport {
         }
         errors.into_result()
     }
-}
+    fn sig(&self) -> &Sig {
+        &self.sig
+    }
 
-/// Signs a report's fields (without `sig`): answers the whole report as JSON, and its hash.
-pub fn sign(mut fields: Map<String, Value>, key: &SigningKey) -> anyhow::Result<(Value, Hash)> {
-    fields.remove("sig");
-    let canonical = serde_json_canonicalizer::to_vec(&fields)?;
-    let signature = key.sign(&canonical);
-    let sig = serde_json::json!({
-        "kid": key_id(key.verifying_key().as_bytes()),
-        "alg": "EdDSA",
-        "value": URL_SAFE_NO_PAD.encode(signature.to_bytes()),
-    });
-    fields.insert("sig".into(), sig);
-    Ok((Value::Object(fields), Hash(Sha256::digest(&canonical).into())))
+    fn agent_id(&self) -> Uuid {
+        self.agent_id
+    }
+
+    fn device_id(&self) -> Uuid {
+        self.device_id
+    }
+
+    fn window(&self) -> Window {
+        self.window
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::SigningKey;
+    use serde_json::{Map, Value};
+
     use super::*;
     use crate::error::Error;
 

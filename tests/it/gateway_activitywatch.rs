@@ -18,8 +18,10 @@ use crate::choices::MANDATORY;
 use crate::support::activitywatch::python;
 use crate::support::consent::choose;
 use crate::support::content;
-use crate::support::gate::{Desk, Gate, Site, post};
+use crate::support::gate::listen;
 use crate::support::moving::until;
+use crate::support::watched::Watched;
+use crate::support::wire::{exchange, post};
 
 pub const TITLES: &[(&str, &str)] = &[
     ("category", "window.titles"),
@@ -41,11 +43,11 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 const CANARY: &str = "zq7canaryzq7";
 const BUCKET: &str = "aw-watcher-window_pc1";
 
-impl Desk {
+impl Watched {
     async fn client(&self, arguments: &[&str]) -> String {
         let home = self.folder.0.join("client");
         fs::create_dir_all(&home).expect("a folder");
-        let shift = self.clock.shift().to_string();
+        let shift = self.time.shift().to_string();
         let arguments = [&[shift.as_str()], arguments].concat();
         python(self.address().port(), &self.venv, &home, "gate_watcher.py", &arguments).await
     }
@@ -68,7 +70,7 @@ fn files(folder: &Path, each: &mut impl FnMut(&Path)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_the_time_of_a_no_is_ever_passed_on() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     until(60, "what is allowed goes on", async || {
         desk.client(&["beat", "2", "allowed"]).await;
         let both = json!({"app": "Writer", "title": "allowed"});
@@ -80,10 +82,10 @@ async fn nothing_of_the_time_of_a_no_is_ever_passed_on() {
     let asked = desk.now();
     desk.choose(0, Choice::No).await;
     let refused_from = desk.now();
-    desk.clock.leap(100);
+    desk.advance(100);
     desk.client(&["beat", "3", CANARY]).await;
     desk.close().await;
-    desk.open(None).await;
+    desk.open().await;
     desk.client(&["beat", "2", CANARY]).await;
     desk.client(&["late", "60", CANARY]).await;
     let held = desk.held().await;
@@ -107,13 +109,13 @@ async fn nothing_of_the_time_of_a_no_is_ever_passed_on() {
 
     // A no that came and went while the gateway was away.
     desk.close().await;
-    desk.clock.leap(10);
+    desk.advance(10);
     let away = desk.now();
     choose(&desk.test, &desk.worker, desk.declared[0], Choice::No).await.expect("a choice");
-    desk.clock.leap(60);
+    desk.advance(60);
     choose(&desk.test, &desk.worker, desk.declared[0], Choice::Yes).await.expect("a choice");
     let back = desk.now();
-    desk.open(None).await;
+    desk.open().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     desk.client(&["late", "40", CANARY]).await;
     desk.beat(BUCKET, 0, 86_000, json!({"app": "Writer", "title": "allowed"})).await;
@@ -135,7 +137,7 @@ async fn nothing_of_the_time_of_a_no_is_ever_passed_on() {
         }
     });
     assert!(logs > 0, "the client has a log");
-    files(&desk.folder.0.join("gate"), &mut |path| {
+    files(&desk.folder.0.join("state"), &mut |path| {
         content::assert_absent(CANARY, &fs::read(path).expect("a file"), "the gateway's folder");
     });
     content::assert_absent(CANARY, content::rows(&desk.test.state).await.as_bytes(), "Daylight");
@@ -150,12 +152,12 @@ async fn nothing_of_the_time_of_a_no_is_ever_passed_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_policy_in_force_only_what_nobody_may_refuse_goes_on() {
     let presence = [&[("category", "presence"), ("source_name", "activitywatch")], MANDATORY].concat();
-    let desk = Desk::new(&[TITLES, PROGRAMS, &presence]).await;
+    let desk = Watched::new(&[TITLES, PROGRAMS, &presence]).await;
     desk.bucket(BUCKET, "currentwindow").await;
     let all = json!({"app": "Writer", "title": "a letter", "status": "afk", "notes": "of nobody's business"});
     desk.beat(BUCKET, 0, 0, all.clone()).await;
     desk.serving.abort();
-    desk.clock.leap(20 * 60);
+    desk.advance(20 * 60);
     let (status, echo) = desk.beat(BUCKET, 0, 0, all.clone()).await;
     let echo: Value = serde_json::from_str(&echo).expect("JSON");
     assert_eq!((status, &echo["data"]), (200, &all), "the sender hears its own words");
@@ -166,7 +168,7 @@ async fn without_a_policy_in_force_only_what_nobody_may_refuse_goes_on() {
 }
 
 /// A collector that takes its time.
-async fn slow(taken: Arc<AtomicU32>) -> String {
+async fn slow(taken: Arc<AtomicU32>) -> SocketAddr {
     let answer = async move |uri: Uri| {
         if uri.path().ends_with("heartbeat") {
             tokio::time::sleep(Duration::from_secs(4)).await;
@@ -174,19 +176,15 @@ async fn slow(taken: Arc<AtomicU32>) -> String {
         }
         "{}"
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-    format!("http://{address}")
+    listen(Router::new().fallback(answer)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_no_is_confirmed_only_when_nothing_is_on_its_way_any_more() {
-    let mut desk = Desk::new(&[TITLES]).await;
+    let mut desk = Watched::new(&[TITLES]).await;
     desk.close().await;
     let taken = Arc::new(AtomicU32::new(0));
-    let site = Site { kind: "activitywatch", upstream: slow(taken.clone()).await, more: "" };
-    let gate = Gate::start(&desk.test, desk.server, &desk.folder.0, None, &[site]).await;
+    let gate = desk.gate_before(slow(taken.clone()).await).await;
     let to: SocketAddr = gate.addresses[0];
     tokio::time::sleep(Duration::from_secs(1)).await;
     let event = json!({"timestamp": desk.now(), "data": {"title": "a letter"}});
@@ -209,11 +207,9 @@ async fn a_no_is_confirmed_only_when_nothing_is_on_its_way_any_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_activitywatch_is_away_nobody_is_made_to_keep_what_was_refused() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     desk.close().await;
-    let upstream = "http://127.0.0.1:1".to_owned();
-    let away = [Site { kind: "activitywatch", upstream, more: "" }];
-    let gate = Gate::start(&desk.test, desk.server, &desk.folder.0, None, &away).await;
+    let gate = desk.gate_before("127.0.0.1:1").await;
     let to = gate.addresses[0];
     let bucket = json!({"client": "aw-test", "type": "currentwindow", "hostname": "pc1"});
     let (status, _) = post(to, &format!("/api/0/buckets/{BUCKET}"), &bucket).await;
@@ -225,19 +221,14 @@ async fn while_activitywatch_is_away_nobody_is_made_to_keep_what_was_refused() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(beat(json!({"app": "Writer", "title": "a letter"})).await, 503);
     assert_eq!(beat(json!({"app": "Writer", "notes": "unheard of"})).await, 200);
-    let before = desk.confirmations().await;
-    choose(&desk.test, &desk.worker, desk.declared[0], Choice::No).await.expect("a choice");
-    desk.confirmed(before + 1).await;
+    desk.choose(0, Choice::No).await;
     assert_eq!(beat(json!({"app": "Writer", "title": "a letter"})).await, 200);
     gate.stop().await;
 
     // ActivityWatch that forgot its buckets gets them again with the first record.
-    desk.open(None).await;
+    desk.open().await;
     desk.bucket(BUCKET, "currentwindow").await;
-    let upstream = SocketAddr::from(([127, 0, 0, 1], desk.watch.port));
-    let delete =
-        format!("DELETE /api/0/buckets/{BUCKET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    crate::support::gate::raw(upstream, delete.as_bytes()).await;
+    exchange(desk.upstream(), &format!("DELETE /api/0/buckets/{BUCKET}"), "", b"").await;
     assert_eq!(desk.beat(BUCKET, 0, 1, json!({"app": "Writer"})).await.0, 200);
     assert_eq!(desk.held().await.len(), 1);
     desk.close().await;

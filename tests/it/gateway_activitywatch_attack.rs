@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::gateway_activitywatch::{PROGRAMS, TITLES};
 use crate::support::consent::choose;
-use crate::support::gate::{Desk, post, raw};
+use crate::support::watched::Watched;
+use crate::support::wire::{post, raw};
 
 /// With a blank, as a title has: names without one are allowed to watchers.
 const CANARY: &str = "zq7x secret";
@@ -32,14 +33,13 @@ const BUCKETS: [(&str, &str); 4] = [
 ];
 
 /// Titles and addresses refused, programs allowed; something is there already.
-async fn desk() -> Desk {
-    let desk = Desk::new(&[TITLES, URLS, PROGRAMS]).await;
+async fn desk() -> Watched {
+    let desk = Watched::new(&[TITLES, URLS, PROGRAMS]).await;
     for (id, kind) in BUCKETS {
         desk.bucket(id, kind).await;
     }
-    let upstream = ([127, 0, 0, 1], desk.watch.port).into();
     let event = json!({"timestamp": desk.now(), "duration": 5, "data": {"app": "Writer", "title": EVIDENCE}});
-    assert_eq!(post(upstream, "/api/0/buckets/window/events", &event).await.0, 200);
+    assert_eq!(post(desk.upstream(), "/api/0/buckets/window/events", &event).await.0, 200);
     choose(&desk.test, &desk.worker, desk.declared[1], Choice::No).await.expect("a choice");
     desk.choose(0, Choice::No).await;
     tokio::time::sleep(Duration::from_secs(2)).await;

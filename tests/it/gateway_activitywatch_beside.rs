@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use daylight::clock::Random;
-use daylight::collection::compare_counts;
+use daylight::collection::{compare_counts, create_enrolment};
 use daylight::consent::model::Choice;
 use daylight::gateways::activitywatch::{self, AgentOptions};
 use serde_json::json;
 
 use crate::gateway_activitywatch::{PROGRAMS, TITLES};
 use crate::support::activitywatch::within;
-use crate::support::gate::{Desk, post};
+use crate::support::watched::Watched;
+use crate::support::wire::post;
 
 /// More than a record for each report of both.
 const PER_ROUND: i64 = 40;
@@ -18,13 +19,13 @@ const ROUNDS: i64 = 4;
 
 /// Both count while titles are refused and a watcher goes on; `lies` lets something past the gateway.
 async fn contradictions(lies: bool) -> (i64, Vec<(String, String, i64, i64)>) {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     let options = AgentOptions {
         server: format!("http://{}", desk.server),
-        activitywatch: format!("http://127.0.0.1:{}", desk.watch.port),
+        activitywatch: format!("http://{}", desk.upstream()),
         state_dir: desk.folder.0.join("agent"),
         interval: Duration::from_secs(10),
-        secret: desk.secrets.pop(),
+        secret: Some(create_enrolment(&desk.test.state, None, "desk").await.expect("a secret")),
         once: false,
         watchers: Vec::new(),
     };
@@ -34,7 +35,6 @@ async fn contradictions(lies: bool) -> (i64, Vec<(String, String, i64, i64)>) {
     let agent = tokio::spawn(activitywatch::run(options, clock, Random::system(), stopped));
     desk.choose(0, Choice::No).await;
     desk.bucket("aw-watcher-window_pc1", "currentwindow").await;
-    let upstream = ([127, 0, 0, 1], desk.watch.port).into();
     for round in 0..ROUNDS {
         for n in 0..PER_ROUND {
             // Each program twice: the second grows the first, with another title.
@@ -43,7 +43,7 @@ async fn contradictions(lies: bool) -> (i64, Vec<(String, String, i64, i64)>) {
                 assert_eq!(desk.beat("aw-watcher-window_pc1", 0, 5, data.clone()).await.0, 200);
                 if lies {
                     let event = json!({"timestamp": desk.now(), "data": data});
-                    post(upstream, "/api/0/buckets/aw-watcher-window_pc1/events", &event).await;
+                    post(desk.upstream(), "/api/0/buckets/aw-watcher-window_pc1/events", &event).await;
                 }
             }
         }
@@ -55,7 +55,7 @@ async fn contradictions(lies: bool) -> (i64, Vec<(String, String, i64, i64)>) {
     within(30, "the agent ends", agent).await.expect("no panic").expect("without an error");
     desk.close().await;
     // After the lag.
-    desk.clock.leap(10 * 86_400);
+    desk.advance(10 * 86_400);
     compare_counts(&desk.test.state).await.expect("compared");
     let counts = sqlx::query_as(
         "select a.software, c.category, c.taken::bigint, c.dropped::bigint from agent_count c join agent a on a.id = c.agent_id order by 1, 2",

@@ -1,21 +1,14 @@
 //! A word that is nowhere else, in every field of every agent's protocol, well-formed and not: afterwards no byte of it is
 //! in the database's files, its write-ahead log, a dump, a log line, the gateway's folder, an answer to a fault or an export.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use daylight::app;
-use daylight::clock::{Clock, Random};
-use daylight::collection::create_enrolment;
-use daylight::gateways::gate;
+use daylight::clock::Clock;
 use daylight::web::Role;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::activitywatch::{Folder, within};
-use crate::support::{Actor, TestApp, alone, content, logs};
+use crate::support::gate::{Collector, Desk, Gate, site};
+use crate::support::{alone, content, logs, wire};
 
 /// Letters and digits, so that no encoding but a whole one changes it.
 const WORD: &str = "qx7canaryqx7";
@@ -137,88 +130,33 @@ fn documents(now: &str, seconds: f64) -> Vec<(usize, &'static str, Value)> {
     ]
 }
 
-struct Setting {
-    app: TestApp,
-    database: alone::Alone,
-    worker: Actor,
-    folder: Folder,
-    sites: Vec<SocketAddr>,
-}
-
 /// A device at a gateway with all kinds of agents, whose collectors take everything; nothing is declared.
-async fn setting() -> Setting {
+async fn setting() -> (Desk, alone::Alone, Gate) {
     logs::capture();
     let (app, database) = alone::start().await;
-    let config = app.state.config.as_ref().clone();
-    let state = app::AppState::new(config, app.state.db.clone(), Clock::system(), Random::system());
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let server = listener.local_addr().expect("bound");
-    let service = app::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
-    let collector = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let upstream = collector.local_addr().expect("bound");
-    let takes_all = axum::Router::new().fallback(|| async { axum::Json(json!({})) });
-    tokio::spawn(async move { axum::serve(collector, takes_all).await });
-    let secret = create_enrolment(&state, None, "Laptop 1").await.expect("a secret");
-    let person = app.person("ana@example.com", &[Role::Worker]).await;
-    let device: uuid::Uuid =
-        sqlx::query_scalar("select id from device").fetch_one(&state.db).await.expect("a device");
-    daylight::collection::assign(&state, None, device, person).await.expect("assigned");
-    let folder = Folder::new();
-    fs::write(folder.0.join("secret"), secret).expect("written");
-    let site =
-        |kind: &str| format!("[device.{kind}]\nlisten = '127.0.0.1:0'\nupstream = 'http://{upstream}'\n");
-    let text = format!(
-        "server = 'http://{server}'\nstate = 'state'\ninterval = 5\n[[device]]\nname = 'one'\nsecret_file = 'secret'\n{}{}{}",
-        site("activitywatch"),
-        site("otlp"),
-        site("wakatime"),
-    );
-    fs::write(folder.0.join("gateway.toml"), text).expect("written");
-    let config = gate::Config::read(&folder.0.join("gateway.toml")).expect("a configuration");
-    let (ready, sites) = tokio::sync::oneshot::channel();
-    tokio::spawn(async move {
-        let told = move |sites| drop(ready.send(sites));
-        gate::run_then(config, Clock::system(), Random::system(), std::future::pending(), told).await
-    });
-    let sites = within(20, "the gateway starts", sites).await.expect("addresses");
-    let worker = app.on(state.clone());
-    drop(worker);
-    let worker = app.sign_in_as(person).await;
-    Setting { app, database, worker, folder, sites }
-}
-
-/// Raw bytes in, raw bytes out.
-async fn exchange(to: SocketAddr, request: &[u8]) -> String {
-    let talk = async {
-        let mut stream = TcpStream::connect(to).await.expect("it listens");
-        let _ = stream.write_all(request).await;
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        String::from_utf8_lossy(&answer).into_owned()
-    };
-    within(60, "an answer", talk).await
+    let desk = Desk::today(app, &[]).await;
+    let collector = Collector::start(|_| (200, "{}".to_owned())).await;
+    let site = |kind| site(kind, collector.address, "");
+    let sites = ["activitywatch", "otlp", "wakatime"].map(site).concat();
+    let gate = desk.gate(&(desk.device("desk").await + &sites)).await;
+    (desk, database, gate)
 }
 
 fn request(to: SocketAddr, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body].concat()
+    wire::request(to, &format!("POST {path}"), headers, body)
 }
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
 #[tokio::test]
 async fn a_word_in_any_field_of_any_protocol_is_nowhere_afterwards() {
-    let setting = setting().await;
+    let (desk, database, gate) = setting().await;
     let mut canaries = Canaries(0);
     let now = Clock::system().now();
     let seconds = now.jiff().as_millisecond() as f64 / 1000.0;
     let (mut sent, mut faults) = (0, Vec::new());
     for (site, path, document) in documents(&now.to_string(), seconds) {
-        let to = setting.sites[site];
+        let to = gate.addresses[site];
         let mut requests: Vec<Vec<u8>> = Vec::new();
         for document in canaries.spread(&document) {
             requests.push(request(to, path, JSON, document.to_string().as_bytes()));
@@ -245,7 +183,7 @@ async fn a_word_in_any_field_of_any_protocol_is_nowhere_afterwards() {
             format!("POST {path} {canary}\r\n\r\n").into_bytes(),
         ]);
         for request in requests {
-            let answer = exchange(to, &request).await;
+            let answer = wire::raw(to, &request).await;
             sent += 1;
             // ActivityWatch echoes a record to whoever sent it; no fault repeats anything.
             if !answer.starts_with("HTTP/1.1 2") {
@@ -258,18 +196,13 @@ async fn a_word_in_any_field_of_any_protocol_is_nowhere_afterwards() {
         content::assert_absent(WORD, fault.as_bytes(), "an answer to a fault");
     }
     // The next report is there, and what was sent is counted.
-    let counted = async {
-        while setting.app.count("collection_report where items::text like '%dropped%'").await == 0 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    within(30, "a report", counted).await;
+    desk.until("collection_report where items::text like '%dropped%'", 1).await;
     for path in ["/me/collection", "/api/v1/me/collection", "/me/findings", "/api/v1/me/report-commitments"] {
-        content::assert_absent(WORD, setting.worker.get(path).await.body.as_bytes(), path);
+        content::assert_absent(WORD, desk.worker.get(path).await.body.as_bytes(), path);
     }
-    content::assert_absent(WORD, content::rows(&setting.app.state).await.as_bytes(), "a dump");
-    let mut files = setting.database.files(&setting.app).await;
-    alone::collect(&setting.folder.0, &mut files);
+    content::assert_absent(WORD, content::rows(&desk.test.state).await.as_bytes(), "a dump");
+    let mut files = database.files(&desk.test).await;
+    alone::collect(&desk.folder.0, &mut files);
     for (path, bytes) in &files {
         content::assert_absent(WORD, bytes, &path.display().to_string());
     }

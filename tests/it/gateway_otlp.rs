@@ -13,9 +13,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::support::activitywatch::within;
-use crate::support::consent::{OPT_OUT, choose, declare, tell};
-use crate::support::otlp::{Collector, Desk, gemini, sdk, stub_model};
-use crate::support::{alone, content, logs};
+use crate::support::consent::OPT_OUT;
+use crate::support::gate::{Desk, Gate, site};
+use crate::support::otlp::{Collector, gemini, sdk, stub_model};
+use crate::support::{TestApp, content, logs};
 
 const SECRET: &str = "zq7secretzq7";
 
@@ -24,8 +25,13 @@ fn meta<'a>(source: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a s
     mine.into_iter().chain(more.iter().copied()).collect()
 }
 
-fn section(collector: &Collector) -> String {
-    format!("upstream = 'http://{}'\nrecipient = 'org:acme'\ncountry = 'DE'", collector.address)
+/// A gateway before a collector at the desk of somebody for whom this is declared.
+async fn setting(declared: &[(&str, &str)]) -> (Desk, Collector, Gate) {
+    let desk = Desk::today(TestApp::new().await, &[declared]).await;
+    let collector = Collector::start(&desk.folder.0).await;
+    let site = site("otlp", collector.address, "recipient = 'org:acme'\ncountry = 'DE'");
+    let gate = desk.gate(&(desk.device("desk").await + &site)).await;
+    (desk, collector, gate)
 }
 
 /// Gemini CLI as a worker starts it who was told that prompts aren't logged.
@@ -81,12 +87,8 @@ async fn found(desk: &Desk) -> Vec<String> {
 #[tokio::test]
 async fn a_prompt_that_gemini_cli_leaks_through_its_command_line_stops_here_and_is_named() {
     logs::capture();
-    let desk = Desk::new().await;
-    let declared = declare(&desk.test, &desk.publisher, &meta("gemini-cli", &[])).await;
-    tell(&desk.test, desk.publisher.id(), &[declared]).await;
-    let collector = Collector::start(&desk.folder.0).await;
-    let gateway = desk.gate(&[section(&collector)]).await[0];
-    desk.allowed(1).await;
+    let (desk, collector, gate) = setting(&meta("gemini-cli", &[])).await;
+    let gateway = gate.addresses[0];
     let model = stub_model().await;
     let home = desk.folder.0.join("home");
 
@@ -118,14 +120,7 @@ async fn a_prompt_that_gemini_cli_leaks_through_its_command_line_stops_here_and_
     for gone in [SECRET, "process.command_args", "gen_ai.system_instructions", "host.name"] {
         content::assert_absent(gone, got.as_bytes(), "the collector");
     }
-    content::assert_absent(SECRET, content::rows(&desk.test.state).await.as_bytes(), "the database");
-    let mut files = Vec::new();
-    alone::collect(&desk.folder.0.join("gate"), &mut files);
-    assert!(!files.is_empty());
-    for (path, bytes) in &files {
-        content::assert_absent(SECRET, bytes, &path.display().to_string());
-    }
-    content::assert_absent(SECRET, logs::captured().as_bytes(), "the log");
+    desk.assert_nowhere(SECRET, &logs::captured()).await;
 }
 
 /// The SDK in a program that runs on.
@@ -167,12 +162,8 @@ impl Sender {
 
 #[tokio::test]
 async fn what_an_sdk_sends_during_a_no_never_reaches_the_collector() {
-    let desk = Desk::new().await;
-    let declared = declare(&desk.test, &desk.publisher, &meta("opentelemetry", OPT_OUT)).await;
-    tell(&desk.test, desk.publisher.id(), &[declared]).await;
-    let collector = Collector::start(&desk.folder.0).await;
-    let gateway = desk.gate(&[section(&collector)]).await[0];
-    desk.allowed(1).await;
+    let (desk, collector, gate) = setting(&meta("opentelemetry", OPT_OUT)).await;
+    let gateway = gate.addresses[0];
 
     let mut sender = Sender::start(gateway).await;
     sender.ask("model-one").await;
@@ -180,12 +171,9 @@ async fn what_an_sdk_sends_during_a_no_never_reaches_the_collector() {
     collector.until("gen_ai.client.operation.duration").await;
     collector.until("chat model-one").await;
 
-    let before = desk.test.count("policy_confirmation").await;
-    choose(&desk.test, &desk.worker, declared, Choice::No).await.expect("a choice");
-    desk.until("policy_confirmation", before + 1).await;
+    desk.choose(0, Choice::No).await;
     sender.ask("model-two").await;
-    choose(&desk.test, &desk.worker, declared, Choice::Yes).await.expect("a choice");
-    desk.allowed(2).await;
+    desk.choose(0, Choice::Yes).await;
     let before = collector.got();
     sender.ask("model-three").await;
     collector.until("chat model-three").await;

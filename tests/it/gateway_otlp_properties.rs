@@ -28,8 +28,9 @@ use proptest::test_runner::{Config, TestRunner};
 use prost::Message;
 use tokio::runtime::Handle;
 
-use crate::support::consent::{declare, tell};
-use crate::support::otlp::{Desk, Recorder, exchange};
+use crate::support::TestApp;
+use crate::support::gate::{Collector, Desk, Gate, site};
+use crate::support::wire::exchange;
 
 /// No pattern of what may be a model's or a tool's name has room for its exclamation marks.
 const SECRET: &str = "zq7!secret!zq7";
@@ -354,7 +355,7 @@ async fn send_all(desk: &Desk, gateways: &[SocketAddr], cases: u32) {
 /// What the reports of the devices say, one line for each kind of item, without the times.
 async fn counted(desk: &Desk) -> Vec<Vec<String>> {
     let mut all = Vec::new();
-    for name in ["Laptop 0", "Laptop 1"] {
+    for name in ["one", "two"] {
         let rows = sqlx::query_scalar(
             "select concat_ws(' ', item->>'category', item->>'granularity', item->>'source', item->>'field',
                  item->'dropped'->>'reason', sum((item->'collected'->>'count')::bigint),
@@ -370,17 +371,22 @@ async fn counted(desk: &Desk) -> Vec<Vec<String>> {
     all
 }
 
-fn section(recorder: &Recorder) -> String {
-    format!("upstream = 'http://{}/v1'\nrecipient = 'org:acme'\ncountry = 'DE'", recorder.address)
+/// Two devices of somebody for whom this is declared, before one collector.
+async fn setting(declared: &[&[(&str, &str)]]) -> (Desk, Collector, Gate) {
+    let desk = Desk::today(TestApp::new().await, declared).await;
+    let collector = Collector::start(|_| (200, "{}".to_owned())).await;
+    let upstream = format!("{}/v1", collector.address);
+    let site = site("otlp", upstream, "recipient = 'org:acme'\ncountry = 'DE'");
+    let devices = [desk.device("one").await, desk.device("two").await];
+    let gate = desk.gate(&devices.map(|device| device + &site).concat()).await;
+    (desk, collector, gate)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_any_message_passes_while_nothing_is_declared() {
-    let (desk, recorder) = (Desk::new().await, Recorder::start().await);
-    let gateways = desk.gate(&[section(&recorder), section(&recorder)]).await;
-    desk.until("policy_confirmation", 2).await;
-    send_all(&desk, &gateways, 250).await;
-    assert!(recorder.taken().is_empty(), "nothing goes on, not even what is technical");
+    let (desk, collector, gate) = setting(&[]).await;
+    send_all(&desk, &gate.addresses, 250).await;
+    assert!(collector.got().is_empty(), "nothing goes on, not even what is technical");
     let counts = counted(&desk).await;
     assert_eq!(counts[0], counts[1], "JSON and protobuf count the same");
     assert!(counts[0].len() > 20, "{counts:?}");
@@ -388,17 +394,11 @@ async fn nothing_of_any_message_passes_while_nothing_is_declared() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_allowed_brings_nothing_else_along() {
-    let (desk, recorder) = (Desk::new().await, Recorder::start().await);
-    let mut declared = Vec::new();
-    for source in ["gemini-cli", "claude-code", "opentelemetry"] {
-        let changes = [("category", "ai.prompt_meta"), ("source_name", source)];
-        declared.push(declare(&desk.test, &desk.publisher, &changes).await);
-    }
-    tell(&desk.test, desk.publisher.id(), &declared).await;
-    let gateways = desk.gate(&[section(&recorder), section(&recorder)]).await;
-    desk.allowed(2).await;
-    send_all(&desk, &gateways, 250).await;
-    let taken = recorder.taken();
+    let of = |source| [("category", "ai.prompt_meta"), ("source_name", source)];
+    let declared = [&of("gemini-cli")[..], &of("claude-code"), &of("opentelemetry")];
+    let (desk, collector, gate) = setting(&declared).await;
+    send_all(&desk, &gate.addresses, 250).await;
+    let taken = collector.got();
     assert!(taken.len() > 50, "{} were passed on", taken.len());
     for request in &taken {
         for word in [SECRET, BEFORE, &STANDARD.encode(SECRET)] {

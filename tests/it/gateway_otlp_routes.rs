@@ -4,8 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::consent::{declare, tell};
-use crate::support::otlp::{Desk, Recorder, exchange};
+use crate::support::TestApp;
+use crate::support::gate::{Collector, Desk, Gate, site};
+use crate::support::wire::exchange;
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
@@ -22,21 +23,20 @@ fn logs(more: &[(&str, &str)]) -> Vec<u8> {
         .into_bytes()
 }
 
-async fn setting(more: &str) -> (Desk, Recorder, std::net::SocketAddr) {
-    let (desk, recorder) = (Desk::new().await, Recorder::start().await);
-    let changes = [("category", "ai.prompt_meta"), ("source_name", "gemini-cli")];
-    let declared = declare(&desk.test, &desk.publisher, &changes).await;
-    tell(&desk.test, desk.publisher.id(), &[declared]).await;
+async fn setting(more: &str) -> (Desk, Collector, Gate) {
+    let declared = [("category", "ai.prompt_meta"), ("source_name", "gemini-cli")];
+    let desk = Desk::today(TestApp::new().await, &[&declared]).await;
+    let collector = Collector::start(|_| (200, "{}".to_owned())).await;
     fs::write(desk.folder.0.join("headers"), "X-Key: only the gateway's\n").expect("written");
-    let section = format!("upstream = 'http://{}'\n{more}", recorder.address);
-    let gateway = desk.gate(&[section]).await[0];
-    desk.allowed(1).await;
-    (desk, recorder, gateway)
+    let site = site("otlp", collector.address, more);
+    let gate = desk.gate(&(desk.device("desk").await + &site)).await;
+    (desk, collector, gate)
 }
 
 #[tokio::test]
 async fn what_is_not_otlp_goes_nowhere() {
-    let (_desk, recorder, gateway) = setting("").await;
+    let (_desk, collector, gate) = setting("").await;
+    let gateway = gate.addresses[0];
     let body = logs(&[]);
     for (first, headers, expected) in [
         ("POST /v1development/profiles", JSON, 404),
@@ -72,57 +72,60 @@ async fn what_is_not_otlp_goes_nowhere() {
     assert_eq!(status, 413);
     let deep = format!("{{\"resourceLogs\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(exchange(gateway, "POST /v1/logs", JSON, deep.as_bytes()).await.0, 400);
-    assert!(recorder.taken().is_empty());
+    assert!(collector.got().is_empty());
 
     let (status, answer) = exchange(gateway, "POST /v1/logs", JSON, &body).await;
     assert_eq!((status, answer.as_slice()), (200, b"{}".as_slice()));
-    let gateways = recorder.taken();
+    let gateways = collector.got();
     assert!(gateways.len() == 1 && gateways[0].path == "/v1/logs", "so that the others could have come");
 }
 
 #[tokio::test]
 async fn the_collectors_key_is_the_gateways_alone() {
-    let (_desk, recorder, gateway) = setting("headers_file = 'headers'").await;
+    let (_desk, collector, gate) = setting("headers_file = 'headers'").await;
+    let gateway = gate.addresses[0];
     let headers =
         format!("{JSON}Authorization: Bearer agents\r\nCookie: a=b\r\nX-Key: agents\r\nUser-Agent: me\r\n");
     assert_eq!(exchange(gateway, "POST /v1/logs?key=agents", &headers, &logs(&[])).await.0, 200);
-    let taken = &recorder.taken()[0];
+    let taken = &collector.got()[0];
     assert_eq!(taken.headers["x-key"], "only the gateway's");
     for name in ["authorization", "cookie", "user-agent"] {
         assert!(!taken.headers.contains_key(name), "{name}");
     }
     assert_eq!(taken.path, "/v1/logs");
 
-    let (_desk, recorder, gateway) = setting("").await;
+    let (_desk, collector, gate) = setting("").await;
+    let gateway = gate.addresses[0];
     assert_eq!(exchange(gateway, "POST /v1/logs", &headers, &logs(&[])).await.0, 200);
-    assert_eq!(recorder.taken()[0].headers["authorization"], "Bearer agents");
-    assert!(!recorder.taken()[0].headers.contains_key("x-key"));
+    assert_eq!(collector.got()[0].headers["authorization"], "Bearer agents");
+    assert!(!collector.got()[0].headers.contains_key("x-key"));
 }
 
 #[tokio::test]
 async fn only_a_request_without_anything_refused_is_sent_again() {
-    let (desk, recorder, gateway) = setting("").await;
+    let (desk, collector, gate) = setting("").await;
+    let gateway = gate.addresses[0];
     let send = async |body: Vec<u8>| {
         let (status, answer) = exchange(gateway, "POST /v1/logs", JSON, &body).await;
         (status, String::from_utf8(answer).expect("text"))
     };
-    recorder.answer(503, "the collector quotes User prompt");
+    collector.answer(|_| (503, "the collector quotes User prompt".to_owned()));
     let (status, answer) = send(logs(&[])).await;
     assert!(status == 503 && !answer.contains("User prompt"), "{status} {answer}");
     let (status, answer) = send(logs(&[("prompt", "a secret")])).await;
     assert_eq!((status, answer.as_str()), (200, "{}"), "the agent would keep the prompt for later");
-    recorder.answer(401, "no");
+    collector.answer(|_| (401, "no".to_owned()));
     assert_eq!(send(logs(&[])).await.0, 401);
     let theirs = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"User prompt"}}"#;
-    recorder.answer(200, theirs);
+    collector.answer(|_| (200, theirs.to_owned()));
     let (status, answer) = send(logs(&[])).await;
     assert!(status == 200 && answer.contains("\"2\"") && !answer.contains("User prompt"), "{answer}");
 
-    let before = recorder.taken().len();
+    let before = collector.got().len();
     let nothing = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "User prompt"}}]}]}]});
     let (status, answer) = send(nothing.to_string().into_bytes()).await;
     assert!(status == 200 && answer.contains(r#""rejectedLogRecords":"1""#), "{answer}");
-    assert_eq!(recorder.taken().len(), before, "nothing was left to send");
+    assert_eq!(collector.got().len(), before, "nothing was left to send");
 
     desk.reported().await;
     // One went on; of the four others, one was to be sent again and isn't counted.

@@ -10,8 +10,7 @@ use flate2::Compression;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, USER_AGENT};
 use serde_json::{Value, json};
 
-use crate::support::activitywatch::within;
-use crate::support::gateway::{Desk, Gateway};
+use crate::support::gate::{Desk, Gate};
 use crate::support::{logs, python};
 
 const INVENTORY: &[(&str, &str)] =
@@ -24,19 +23,19 @@ const MARKER: &str = "zq7secretzq7";
 /// What speaks as osquery would.
 struct Emulator {
     desk: Desk,
-    gateway: Gateway,
+    gateway: Gate,
     http: reqwest::Client,
 }
 
 impl Emulator {
     async fn start(declared: &[&[(&str, &str)]]) -> Self {
         logs::capture();
-        let desk = Desk::with(declared).await;
+        let desk = Desk::new(declared).await;
         let folder = desk.folder.0.clone();
         let made = tokio::task::spawn_blocking(move || python::certificate(&folder)).await;
         made.expect("a certificate");
         fs::write(desk.folder.0.join("osquery.secret"), format!("{SECRET}\n")).expect("the secret");
-        let gateway = desk.gateway(SECTION).await;
+        let gateway = desk.gate(&(desk.device("desk").await + SECTION)).await;
         desk.advance(30);
         let ca = fs::read(desk.folder.0.join("ca.pem")).expect("the authority");
         let ca = reqwest::Certificate::from_pem(&ca).expect("a certificate");
@@ -72,7 +71,7 @@ impl Emulator {
         let row = |name: &&str| json!({"name": name, "path": MARKER, "cmdline": MARKER, "pid": "1"});
         json!({
             "name": query, "action": "snapshot", "snapshot": names.iter().map(row).collect::<Vec<_>>(),
-            "hostIdentifier": MARKER, "calendarTime": MARKER, "unixTime": self.desk.now(), "epoch": 0,
+            "hostIdentifier": MARKER, "calendarTime": MARKER, "unixTime": self.desk.seconds(), "epoch": 0,
             "counter": 0, "numerics": false, "decorations": {"host_uuid": MARKER},
         })
     }
@@ -83,19 +82,14 @@ impl Emulator {
     }
 
     async fn until(&self, count: i64, from: &'static str) {
-        let wait = async {
-            while self.desk.app.count(from).await < count {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        within(40, from, wait).await;
-        assert_eq!(self.desk.app.count(from).await, count, "{from}");
+        self.desk.until(from, count).await;
+        assert_eq!(self.desk.test.count(from).await, count, "{from}");
     }
 }
 
 async fn presence(desk: &Desk) -> Vec<(String, String)> {
     let sql = "select product, by from presence order by product, by";
-    sqlx::query_as(sql).fetch_all(&desk.app.state.db).await.expect("presence")
+    sqlx::query_as(sql).fetch_all(&desk.test.state.db).await.expect("presence")
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
@@ -130,12 +124,12 @@ async fn known_programs_are_said_to_be_there_and_every_row_is_forgotten() {
     let expected = [("activitywatch", "package"), ("activitywatch", "process"), ("osquery", "process")];
     assert_eq!(presence(&osquery.desk).await, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     osquery.until(1, "finding where kind = 'UNDECLARED_AGENT' and about = 'program:activitywatch'").await;
-    assert_eq!(osquery.desk.app.count("finding where kind = 'UNDECLARED_AGENT'").await, 1);
+    assert_eq!(osquery.desk.test.count("finding where kind = 'UNDECLARED_AGENT'").await, 1);
 
     // Looked, and found none: said as well. A single table isn't a look.
     osquery.log(&key, json!([osquery.snapshot("daylight_deb_packages", &[])])).await;
     tokio::time::sleep(Duration::from_secs(7)).await;
-    assert_eq!(osquery.desk.app.count("presence_look").await, 1);
+    assert_eq!(osquery.desk.test.count("presence_look").await, 1);
     osquery.log(&key, json!([osquery.snapshot("daylight_processes", &[])])).await;
     osquery.desk.advance(5);
     osquery.until(2, "presence_look").await;
@@ -163,8 +157,11 @@ async fn known_programs_are_said_to_be_there_and_every_row_is_forgotten() {
     osquery.gateway.stop().await;
     let counts = osquery.desk.counts().await;
     assert_eq!(counts, [("device.inventory filtered".to_owned(), 11, 0, 11)], "all came, none went anywhere");
-    let sources =
-        osquery.desk.app.count("collection_report where items @> '[{\"source\": \"osquery/5.12.1\"}]'").await;
+    let sources = osquery
+        .desk
+        .test
+        .count("collection_report where items @> '[{\"source\": \"osquery/5.12.1\"}]'")
+        .await;
     assert!(sources > 0);
     let log = logs::captured();
     for hidden in [MARKER, SECRET, &key, key.split_once('.').expect("a name").1] {
@@ -187,12 +184,12 @@ async fn who_refuses_is_not_looked_at() {
     assert_ne!(osquery.schedule(&key).await, json!({}));
     osquery.log(&key, json!([late])).await;
     let mut ahead = osquery.snapshot("daylight_processes", &["aw-server"]);
-    ahead["unixTime"] = json!(osquery.desk.now() + 3600);
+    ahead["unixTime"] = json!(osquery.desk.seconds() + 3600);
     osquery.log(&key, json!([ahead])).await;
     osquery.desk.advance(5);
     tokio::time::sleep(Duration::from_secs(7)).await;
     osquery.gateway.stop().await;
-    assert_eq!(osquery.desk.app.count("presence_look").await, 0);
+    assert_eq!(osquery.desk.test.count("presence_look").await, 0);
     assert!(presence(&osquery.desk).await.is_empty());
     let counts = osquery.desk.counts().await;
     let expected = [("device.inventory filtered", 3), ("device.inventory opt_out", 2)];
@@ -251,7 +248,7 @@ async fn without_a_declaration_nothing_is_asked_and_what_nobody_asked_is_unknown
     let counts = osquery.desk.counts().await;
     let expected = [("device.inventory not_declared", 1), ("unknown filtered", 4)];
     assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count, 0, count)));
-    assert_eq!(osquery.desk.app.count("presence_look").await, 0);
+    assert_eq!(osquery.desk.test.count("presence_look").await, 0);
     let log = logs::captured();
     osquery.desk.assert_nowhere(MARKER, &log).await;
 }

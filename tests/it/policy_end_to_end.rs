@@ -4,11 +4,9 @@
 //! over the grace.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use daylight::app;
 use daylight::clock::Random;
 use daylight::collection::create_enrolment;
 use daylight::consent::model::Choice;
@@ -20,6 +18,7 @@ use nix::unistd::Pid;
 use crate::support::TestApp;
 use crate::support::activitywatch::{ActivityWatch, Folder, environment, within};
 use crate::support::consent::{choose, declare, tell};
+use crate::support::gate::serve;
 use crate::support::moving::{Moving, own_device, until};
 
 const TITLES: &[(&str, &str)] = &[
@@ -47,12 +46,8 @@ async fn a_no_ends_the_watcher_and_what_is_recorded_afterwards_is_a_violation_on
     let programs = declare(&test, &publisher, PROGRAMS).await;
     tell(&test, publisher.id(), &[titles, programs]).await;
     let secret = create_enrolment(&test.state, None, "Laptop 1").await.expect("a secret");
-    own_device(&test, worker.id()).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
-    let service = app::router(test.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
-    tokio::spawn(daylight::consent::keep_fresh(test.state.clone()));
+    own_device(&test, "Laptop 1", worker.id()).await;
+    let (address, _) = serve(&test.state).await;
 
     let (full, lean) = (folder.0.join("full.pids"), folder.0.join("lean.pids"));
     let command = |file: &Path, title: &str| {

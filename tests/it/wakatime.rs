@@ -11,7 +11,7 @@ use flate2::Compression;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, USER_AGENT};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Collector, Desk, Gateway};
+use crate::support::gate::{Collector, Desk, Gate, Got, site};
 use crate::support::{content, logs, python};
 
 const CODE: &[(&str, &str)] =
@@ -23,11 +23,33 @@ const FILES: &[(&str, &str)] =
 const MARKER: &str = "zq7secretzq7";
 const ROUTE: &str = "/api/v1/users/current/heartbeats";
 
-fn section(listen: &str, collector: &str) -> String {
-    format!(
-        "[device.wakatime]\nlisten = '{listen}'\nupstream = 'http://{collector}/compat/v1'\n\
-         headers_file = 'wakatime.headers'\nrecipient = 'org:acme'\ncountry = 'DE'\n"
-    )
+/// The gateway of this desk before this collector; at an address of former times, or at any.
+async fn open(desk: &Desk, device: &str, collector: &Collector, listen: &str) -> Gate {
+    let more = "headers_file = 'wakatime.headers'\nrecipient = 'org:acme'\ncountry = 'DE'";
+    let site = site("wakatime", format!("{}/compat/v1", collector.address), more);
+    desk.gate(&(device.to_owned() + &site.replace("127.0.0.1:0", listen))).await
+}
+
+/// Answers as WakaTime's documentation says: the next request with these statuses, of several heartbeats in one with
+/// one each, and all others with 201.
+fn wakatime(next: &[u16]) -> impl FnMut(&Got) -> (u16, String) + use<> {
+    let mut next = next.to_vec();
+    move |got| {
+        let statuses = std::mem::take(&mut next);
+        if let [status] = statuses[..] {
+            return (status, "zz-collector-says-zz".to_owned());
+        }
+        let sent: Value = serde_json::from_slice(&got.body).unwrap_or_default();
+        let one = |(i, heartbeat): (usize, &Value)| {
+            let status = statuses.get(i).copied().unwrap_or(201);
+            json!([{"data": {"id": i, "entity": heartbeat["entity"]}, "error": "zz-collector-says-zz"}, status])
+        };
+        let answer = match sent.as_array() {
+            Some(all) => json!({"responses": all.iter().enumerate().map(one).collect::<Vec<_>>()}),
+            None => json!({"data": {"id": 1, "entity": sent["entity"]}}),
+        };
+        (201, answer.to_string())
+    }
 }
 
 /// The client of one machine: its home, queue and log.
@@ -63,7 +85,7 @@ impl<'a> Client<'a> {
             .expect("a file");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/wakatime_client.py");
         let mut command = tokio::process::Command::new(self.venv.join("bin/python"));
-        command.arg("-B").arg(script).args(["--entity", &entity, "--time", &self.desk.now().to_string()]);
+        command.arg("-B").arg(script).args(["--entity", &entity, "--time", &self.desk.seconds().to_string()]);
         command.args(["--key", "12345678-1234-4123-8123-123456789abc", "--api-url", gateway]);
         command
             .args(["--hostname", "zq7machine", "--project", "zq7project", "--timeout", "20"])
@@ -101,7 +123,7 @@ impl<'a> Client<'a> {
     }
 }
 
-fn url(gateway: &Gateway) -> String {
+fn url(gateway: &Gate) -> String {
     format!("http://{}{ROUTE}.bulk", gateway.addresses[0])
 }
 
@@ -109,17 +131,18 @@ fn url(gateway: &Gateway) -> String {
 async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue() {
     // One thread, so that the gateway's lines are caught as well as the server's.
     logs::capture();
-    let desk = Desk::with(&[CODE, FILES]).await;
+    let desk = Desk::new(&[CODE, FILES]).await;
+    let device = desk.device("desk").await;
     let client = Client::of(&desk).await;
-    let collector = Collector::start().await;
+    let collector = Collector::start(wakatime(&[])).await;
     fs::write(desk.folder.0.join("wakatime.headers"), "Authorization: Basic upstream-key\n")
         .expect("headers");
-    let gateway = desk.gateway(&section("127.0.0.1:0", &collector.address.to_string())).await;
+    let gateway = open(&desk, &device, &collector, "127.0.0.1:0").await;
     let (address, listen) = (url(&gateway), gateway.addresses[0].to_string());
 
     // All that is declared is allowed: the path goes on; the machine's name, its key and the libraries don't.
     desk.advance(30);
-    assert_eq!(client.work(&address, "open/letter.py", &[desk.now() - 5], &[]).await, 0);
+    assert_eq!(client.work(&address, "open/letter.py", &[desk.seconds() - 5], &[]).await, 0);
     let got = collector.got();
     assert_eq!(got.len(), 1);
     assert_eq!(got[0].path, "/compat/v1/users/current/heartbeats.bulk");
@@ -145,7 +168,7 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     // No activity: nothing goes on, and the client is content.
     desk.choose(0, Choice::No).await;
     desk.advance(30);
-    let refused_at = desk.now();
+    let refused_at = desk.seconds();
     let plugin = ["--plugin", "vim/9.0 vim-wakatime/8.0"];
     assert_eq!(
         client.work(&address, &format!("{MARKER}/b.py"), &[refused_at - 2, refused_at - 1], &plugin).await,
@@ -159,7 +182,7 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     gateway.stop().await;
     assert_ne!(client.work(&address, &format!("{MARKER}/c.py"), &[], &[]).await, 0);
     assert!(client.kept().0.contains(MARKER), "the client keeps what it can't deliver");
-    let gateway = desk.gateway(&section(&listen, &collector.address.to_string())).await;
+    let gateway = open(&desk, &device, &collector, &listen).await;
     desk.advance(30);
     desk.choose(0, Choice::Yes).await;
     desk.choose(1, Choice::Yes).await;
@@ -171,10 +194,10 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     client.assert_kept_nothing("after the yes");
 
     // The collector is out of order. What may go on waits at the client; what holds something refused doesn't.
-    collector.answer(&[500]);
+    collector.answer(wakatime(&[500]));
     assert_ne!(client.work(&address, "open/later.txt", &[], &[]).await, 0);
     assert!(client.kept().0.contains("open/later.txt"));
-    collector.answer(&[500]);
+    collector.answer(wakatime(&[500]));
     assert_eq!(client.work(&address, &format!("{MARKER}/d.py"), &[], &plugin).await, 0);
     let (queue, log) = client.kept();
     content::assert_absent(MARKER, (queue + &log).as_bytes(), "the client's files");
@@ -187,7 +210,8 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
     desk.advance(5);
     gateway.stop().await;
     // The one exception was sent while it was allowed, and not taken.
-    let taken: Vec<_> = collector.got().into_iter().filter(|got| !got.body.contains("d.py")).collect();
+    let exception = |got: &Got| String::from_utf8_lossy(&got.body).contains("d.py");
+    let taken: Vec<_> = collector.got().into_iter().filter(|got| !exception(got)).collect();
     content::assert_absent(MARKER, format!("{taken:?}").as_bytes(), "the collector");
     let log = logs::captured();
     assert!(log.contains("report made"), "the log was caught");
@@ -213,14 +237,14 @@ async fn what_is_refused_reaches_neither_the_collector_nor_the_clients_own_queue
         "{counts:?}"
     );
     assert_eq!(
-        desk.app.count("finding where kind in ('EQUIVOCATION', 'CLOCK_SKEW', 'OPT_OUT_VIOLATION')").await,
+        desk.test.count("finding where kind in ('EQUIVOCATION', 'CLOCK_SKEW', 'OPT_OUT_VIOLATION')").await,
         0
     );
 }
 
 fn heartbeat(desk: &Desk, name: &str) -> Value {
     json!({
-        "time": desk.now(), "entity": format!("/home/{name}.rs"), "type": "file", "category": "coding",
+        "time": desk.seconds(), "entity": format!("/home/{name}.rs"), "type": "file", "category": "coding",
         "language": "Rust", "lines": 3, "user_agent": "wakatime/v1.102.1 (linux-6.1-x86_64) go1.24 Unknown/0",
     })
 }
@@ -229,16 +253,17 @@ fn heartbeat(desk: &Desk, name: &str) -> Value {
 struct Site {
     desk: Desk,
     collector: Collector,
-    gateway: Gateway,
+    gateway: Gate,
     http: reqwest::Client,
 }
 
 impl Site {
     async fn start() -> Self {
-        let desk = Desk::with(&[CODE, FILES]).await;
-        let collector = Collector::start().await;
+        let desk = Desk::new(&[CODE, FILES]).await;
+        let device = desk.device("desk").await;
+        let collector = Collector::start(wakatime(&[])).await;
         fs::write(desk.folder.0.join("wakatime.headers"), "").expect("headers");
-        let gateway = desk.gateway(&section("127.0.0.1:0", &collector.address.to_string())).await;
+        let gateway = open(&desk, &device, &collector, "127.0.0.1:0").await;
         desk.advance(30);
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Site { desk, collector, gateway, http }
@@ -268,7 +293,7 @@ async fn every_heartbeat_has_its_answer_in_its_place() {
     let (good, mut odd) = (heartbeat(&site.desk, "good"), heartbeat(&site.desk, MARKER));
     odd["type"] = json!("thought");
     let mut old = heartbeat(&site.desk, MARKER);
-    old["time"] = json!(site.desk.now() - 100_000);
+    old["time"] = json!(site.desk.seconds() - 100_000);
     let mut rich = heartbeat(&site.desk, "rich");
     rich["surprise"] = json!(MARKER);
     let body = json!([odd, good, old, "nothing", rich, good]).to_string();
@@ -285,18 +310,18 @@ async fn every_heartbeat_has_its_answer_in_its_place() {
     assert!(!site.collector.text().contains(MARKER), "{}", site.collector.text());
 
     // Of those that went on the first isn't taken, the second held something refused, the third has no answer.
-    site.collector.answer(&[429, 500, 99]);
+    site.collector.answer(wakatime(&[429, 500, 99]));
     let (status, answer) = site.post(&bulk, body.clone()).await;
     let failed = |status: u16| json!([{"error": "not taken"}, status]);
     let expected = json!([taken, failed(429), taken, taken, taken, failed(502)]);
     assert_eq!((status, &answer["responses"]), (201, &expected));
 
     // All of it: who held nothing refused hears of it.
-    site.collector.answer(&[503]);
+    site.collector.answer(wakatime(&[503]));
     let (status, answer) = site.post(&bulk, body).await;
     let expected = json!([taken, failed(503), taken, taken, taken, failed(503)]);
     assert_eq!((status, &answer["responses"]), (201, &expected));
-    site.collector.answer(&[401]);
+    site.collector.answer(wakatime(&[401]));
     let (status, answer) = site.post(&bulk, json!([good, good]).to_string()).await;
     assert_eq!((status, &answer), (401, &json!({"error": "not taken"})));
 
@@ -324,8 +349,10 @@ async fn what_nobody_understands_is_dropped_and_other_doors_are_shut() {
     logs::capture();
     let site = Site::start().await;
     let bulk = format!("{ROUTE}.bulk");
-    let twice =
-        format!("[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]", site.desk.now());
+    let twice = format!(
+        "[{{\"entity\": \"/a.rs\", \"entity\": \"{MARKER}\", \"time\": {}}}, {{}}]",
+        site.desk.seconds()
+    );
     let (status, answer) = site.post(&bulk, twice).await;
     assert_eq!((status, answer["responses"].as_array().map(Vec::len)), (201, Some(2)));
     let many = json!(vec![heartbeat(&site.desk, MARKER); 1001]).to_string();

@@ -5,7 +5,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -14,8 +13,7 @@ use super::intake;
 use super::model::ParsedLook;
 use crate::app::AppState;
 use crate::clock::Time;
-use crate::collection::actions;
-use crate::collection::api::{bearer, expand};
+use crate::collection::receive::receive;
 use crate::error::{Error, Problem, Result};
 
 /// Days after which a report is too old to be taken: it couldn't be told from a copy any more.
@@ -48,25 +46,8 @@ pub struct PresenceReceipt {
     (status = 422, description = "A field doesn't fit the schema, or names what the catalogue doesn't have", body = Problem),
     (status = 429, description = "Too many reports", body = Problem)))]
 pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response> {
-    let agent = actions::authenticate(&state, bearer(&headers)?).await?;
-    state.intake.check_rate(agent.id)?;
-    let parsed = ParsedLook::read(&expand(&headers, &body)?)?;
+    let (parsed, now): (ParsedLook, _) = receive(&state, &headers, &body).await?;
     let report = &parsed.report;
-    if report.agent_id != agent.id {
-        return Err(Error::invalid("/agent_id", "must be the id of the agent whose token is used"));
-    }
-    if report.device_id != agent.device_id {
-        return Err(Error::invalid("/device_id", "must be the device given at enrolment"));
-    }
-    let key = agent.public_key.try_into().ok().and_then(|k: [u8; 32]| VerifyingKey::from_bytes(&k).ok());
-    if !key.is_some_and(|key| parsed.is_signed_by(&key)) {
-        let text = "The signature doesn't fit the report and this agent's key.";
-        return Err(Error::Rejected(StatusCode::UNAUTHORIZED, text.into()));
-    }
-    let now = state.clock.now();
-    if report.window.end > now.plus_seconds(24 * 3600) {
-        return Err(Error::invalid("/window/end", "lies more than a day in the future: check the clock"));
-    }
     if report.window.end < now.plus_days(-OLDEST_DAYS) {
         return Err(Error::invalid("/window/end", "lies more than 90 days back"));
     }

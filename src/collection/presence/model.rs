@@ -1,16 +1,16 @@
 //! The presence report, `presence-report/1`, without I/O: gateways and agents build and sign one with [`Look::sign`].
 
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::catalogue::{By, ProductId};
 use crate::clock::Time;
-use crate::collection::report::{self, Hash, MAX_SKEW_SECONDS, MAX_WINDOW_SECONDS, Sig, Window};
-use crate::collection::strict::{read_strict, read_typed};
+use crate::collection::report::{
+    self, Hash, MAX_SKEW_SECONDS, MAX_WINDOW_SECONDS, Parsed, Sig, Signed, Window,
+};
 use crate::error::{FieldErrors, Result};
 
 /// Products of one report, each once for each kind of evidence.
@@ -95,35 +95,10 @@ fn together(products: &[SeenProduct]) -> Vec<SeenProduct> {
     once
 }
 
-/// A report that has the right shape, with what its signature is over.
-#[derive(Debug, Clone)]
-pub struct ParsedLook {
-    pub report: PresenceReport,
-    pub hash: Hash,
-    canonical: Vec<u8>,
-}
+/// A presence report that has the right shape.
+pub type ParsedLook = Parsed<PresenceReport>;
 
-impl ParsedLook {
-    /// Reads a body; every message names a JSON pointer and repeats nothing of the body.
-    pub fn read(body: &[u8]) -> Result<Self> {
-        let mut value = read_strict(body)?;
-        let report: PresenceReport = read_typed(&value)?;
-        if let Value::Object(fields) = &mut value {
-            fields.remove("sig");
-        }
-        let canonical = serde_json_canonicalizer::to_vec(&value).map_err(anyhow::Error::new)?;
-        let hash = Hash(Sha256::digest(&canonical).into());
-        report.check()?;
-        Ok(ParsedLook { report, hash, canonical })
-    }
-
-    /// Whether the signature is this key's.
-    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        self.report.sig.is_over(&self.canonical, key)
-    }
-}
-
-impl PresenceReport {
+impl Signed for PresenceReport {
     fn check(&self) -> Result<()> {
         let mut errors = FieldErrors::default();
         let (start, end) = (self.window.start, self.window.end);
@@ -155,6 +130,22 @@ impl PresenceReport {
             }
         }
         errors.into_result()
+    }
+
+    fn sig(&self) -> &Sig {
+        &self.sig
+    }
+
+    fn agent_id(&self) -> Uuid {
+        self.agent_id
+    }
+
+    fn device_id(&self) -> Uuid {
+        self.device_id
+    }
+
+    fn window(&self) -> Window {
+        self.window
     }
 }
 

@@ -1,225 +1,274 @@
-//! `daylight gateway` between real agents and a real Daylight server over TCP.
+//! `daylight gateway` between agents and what collects for them, with a real Daylight server over TCP.
 
+use std::fmt::Display;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use daylight::app;
-use daylight::clock::{Random, Time};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use daylight::app::{self, AppState};
+use daylight::clock::{Clock, Random, Time};
 use daylight::collection::create_enrolment;
 use daylight::consent::model::Choice;
 use daylight::gateways::gate::{self, Config};
 use daylight::web::Role;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::activitywatch::{ActivityWatch, Folder, environment, within};
+use super::activitywatch::{Folder, within};
 use super::consent::{choose, declare, tell};
-use super::moving::{Moving, own_device, until};
-use super::{Actor, TestApp};
+use super::moving::{follow_machine, own_device, until};
+use super::{Actor, TestApp, alone, content};
 
-/// A kind of agent, and the address of what collects for it.
-pub struct Site<'a> {
-    pub kind: &'a str,
-    pub upstream: String,
-    /// More lines of its section.
-    pub more: &'a str,
-}
-
-/// A gateway that runs in this process.
+/// A gateway that runs in this process; it ends when this is dropped.
 pub struct Gate {
-    /// Where its sites listen, in their order.
+    /// Where it listens, in the order of its file.
     pub addresses: Vec<SocketAddr>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Gate {
-    /// Starts it for one device; `secret` is needed the first time only, as long as `folder` is the same.
-    pub async fn start(
-        test: &TestApp,
-        server: SocketAddr,
-        folder: &Path,
-        secret: Option<&str>,
-        sites: &[Site<'_>],
-    ) -> Gate {
-        let mut text =
-            format!("server = 'http://{server}'\nstate = 'gate'\ninterval = 5\n[[device]]\nname = 'one'\n");
-        if let Some(secret) = secret {
-            std::fs::write(folder.join("secret"), secret).expect("a file");
-            text += "secret_file = 'secret'\n";
-        }
-        for Site { kind, upstream, more } in sites {
-            text += &format!("[device.{kind}]\nlisten = '127.0.0.1:0'\nupstream = '{upstream}'\n{more}\n");
-        }
+    async fn start(server: SocketAddr, clock: Clock, folder: &Path, devices: &str) -> Gate {
         let file = folder.join("gateway.toml");
-        std::fs::write(&file, text).expect("a file");
+        let text = format!("server = 'http://{server}'\nstate = 'state'\ninterval = 5\n{devices}");
+        fs::write(&file, text).expect("a file");
         let config = Config::read(&file).expect("a configuration");
         let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, addresses) = oneshot::channel();
-        let clock = test.state.clock.clone();
-        let task = tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            gate::run_then(config, clock, Random::system(), stopped, |all| drop(ready.send(all))).await
-        });
-        let addresses = within(20, "the gateway listens", addresses).await.expect("it starts");
-        Gate { addresses, stop, task }
+        let stopped = async { drop(stopped.await) };
+        let (say, said) = oneshot::channel();
+        let ready = move |addresses| drop(say.send(addresses));
+        let task = tokio::spawn(gate::run_then(config, clock, Random::system(), stopped, ready));
+        match within(30, "the gateway listens", said).await {
+            Ok(addresses) => Gate { addresses, stop, task },
+            Err(_) => panic!("{:?}", task.await),
+        }
     }
 
+    /// Ends it; its last report has been sent then.
     pub async fn stop(self) {
         drop(self.stop);
         within(30, "the gateway ends", self.task).await.expect("no panic").expect("without an error");
     }
 }
 
-/// Daylight itself over TCP.
-pub async fn serve(test: &TestApp) -> (SocketAddr, JoinHandle<()>) {
+/// What a device's file says of one kind of agent and of what collects for it; `more` are further lines.
+pub fn site(kind: &str, upstream: impl Display, more: &str) -> String {
+    format!("[device.{kind}]\nlisten = '127.0.0.1:0'\nupstream = 'http://{upstream}'\n{more}\n")
+}
+
+/// Serves at a port of its own until the test ends.
+pub async fn listen(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let service = app::router(test.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(daylight::consent::keep_fresh(test.state.clone()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// Daylight itself over TCP.
+pub async fn serve(state: &AppState) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let service = app::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(daylight::consent::keep_fresh(state.clone()));
     (address, tokio::spawn(async move { drop(axum::serve(listener, service).await) }))
 }
 
-/// A worker's computer: a real ActivityWatch behind a gateway, whose owner chooses.
+/// A person whose computers go through a gateway, a Daylight server, and what is declared there for everybody.
 pub struct Desk {
-    pub folder: Folder,
-    pub venv: PathBuf,
-    pub watch: ActivityWatch,
     pub test: TestApp,
-    pub clock: Moving,
     pub server: SocketAddr,
     pub serving: JoinHandle<()>,
+    pub publisher: Actor,
     pub worker: Actor,
     /// What was declared, in that order.
     pub declared: Vec<Uuid>,
-    /// For agents that come later.
-    pub secrets: Vec<String>,
-    pub gate: Option<Gate>,
+    pub folder: Folder,
+    /// The gateway's.
+    clock: Clock,
 }
 
 impl Desk {
-    /// With these declarations; all that can be chosen is as its declaration says.
+    /// All that is declared is told of in one notice; what can be chosen is as its declaration says.
     pub async fn new(declarations: &[&[(&str, &str)]]) -> Desk {
-        let folder = Folder::new();
-        let venv = tokio::task::spawn_blocking(environment).await.expect("the virtual environment");
-        let watch = ActivityWatch::start(&venv, &folder.0).await;
-        let test = TestApp::new().await;
-        let clock = Moving::start(test.state.clock.clone());
-        let publisher = test.actor(Role::Publisher).await;
-        let worker = test.actor(Role::Worker).await;
+        Desk::at(TestApp::new().await, declarations).await
+    }
+
+    pub async fn at(test: TestApp, declarations: &[&[(&str, &str)]]) -> Desk {
+        let (publisher, worker) = (test.actor(Role::Publisher).await, test.actor(Role::Worker).await);
         let mut declared = Vec::new();
         for changes in declarations {
             declared.push(declare(&test, &publisher, changes).await);
         }
-        tell(&test, publisher.id(), &declared).await;
-        let mut secrets = Vec::new();
-        for _ in 0..2 {
-            secrets.push(create_enrolment(&test.state, None, "Laptop 1").await.expect("a secret"));
+        if !declared.is_empty() {
+            tell(&test, publisher.id(), &declared).await;
         }
-        own_device(&test, worker.id()).await;
-        let (server, serving) = serve(&test).await;
-        let mut desk =
-            Desk { folder, venv, watch, test, clock, server, serving, worker, declared, secrets, gate: None };
-        let secret = desk.secrets.pop();
-        desk.open(secret.as_deref()).await;
-        desk.confirmed(1).await;
-        desk
+        let (server, serving) = serve(&test.state).await;
+        let clock = test.state.clock.clone();
+        Desk { test, server, serving, publisher, worker, declared, folder: Folder::new(), clock }
     }
 
-    /// Starts the gateway, for the first time or anew.
-    pub async fn open(&mut self, secret: Option<&str>) {
-        let upstream = format!("http://127.0.0.1:{}", self.watch.port);
-        let site = Site { kind: "activitywatch", upstream, more: "" };
-        self.gate = Some(Gate::start(&self.test, self.server, &self.folder.0, secret, &[site]).await);
+    /// Goes by the machine's clock, as other programs do.
+    pub async fn today(test: TestApp, declarations: &[&[(&str, &str)]]) -> Desk {
+        follow_machine(test.state.clock.clone());
+        // The server's clock moves in steps; what a program does just before a yes is before it by this one.
+        Desk { clock: Clock::system(), ..Desk::at(test, declarations).await }
     }
 
-    pub async fn close(&mut self) {
-        self.gate.take().expect("it runs").stop().await;
+    /// One more computer, which the person confirmed to be theirs: what the gateway's file says of it.
+    pub async fn device(&self, name: &str) -> String {
+        let secret = create_enrolment(&self.test.state, None, name).await.expect("a secret");
+        fs::write(self.folder.0.join(format!("{name}.secret")), secret).expect("a file");
+        own_device(&self.test, name, self.worker.id()).await;
+        format!("[[device]]\nname = '{name}'\nsecret_file = '{name}.secret'\n")
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.gate.as_ref().expect("it runs").addresses[0]
+    /// Starts a gateway for these devices with their sites, and waits until it obeys their policies.
+    pub async fn gate(&self, devices: &str) -> Gate {
+        let gate = Gate::start(self.server, self.clock.clone(), &self.folder.0, devices).await;
+        let number = devices.matches("[[device]]").count();
+        let obeyed = async || self.test.count(OBEYING).await >= i64::try_from(number).expect("few");
+        until(60, "the policies are confirmed", obeyed).await;
+        gate
     }
 
-    pub fn now(&self) -> Time {
-        self.test.state.clock.now()
+    /// Chooses about what was declared as number `n`, and waits until the gateway follows.
+    pub async fn choose(&self, n: usize, choice: Choice<'_>) {
+        let (before, _) = self.revisions().await;
+        choose(&self.test, &self.worker, self.declared[n], choice).await.expect("a choice");
+        let followed = async || {
+            let (newest, confirmed) = self.revisions().await;
+            newest > before && confirmed == newest
+        };
+        until(60, "the choice is followed", followed).await;
+    }
+
+    /// Of the newest policy, and of the newest that a gateway confirmed.
+    async fn revisions(&self) -> (i64, i64) {
+        let sql = "select coalesce((select max(revision) from agent_policy), 0),
+                coalesce((select max(revision) from policy_confirmation), 0)";
+        sqlx::query_as(sql).fetch_one(&self.test.state.db).await.expect("revisions")
     }
 
     pub async fn confirmations(&self) -> i64 {
         self.test.count("policy_confirmation").await
     }
 
-    pub async fn confirmed(&self, times: i64) {
-        until(60, "the policy is confirmed", async || self.confirmations().await >= times).await;
+    /// Waits for so many rows.
+    pub async fn until(&self, from: &'static str, count: i64) {
+        until(40, from, async || self.test.count(from).await >= count).await;
     }
 
-    /// Chooses about what was declared as number `n`, and waits until the gateway follows.
-    pub async fn choose(&self, n: usize, choice: Choice<'_>) {
-        let before = self.confirmations().await;
-        choose(&self.test, &self.worker, self.declared[n], choice).await.expect("a choice");
-        self.confirmed(before + 1).await;
+    /// Waits for a report of everything that has come in by now.
+    pub async fn reported(&self) {
+        let devices = self.test.count("device").await;
+        let before = self.test.count("collection_report").await;
+        self.until("collection_report", before + 2 * devices).await;
     }
 
-    pub async fn bucket(&self, id: &str, kind: &str) {
-        let body = json!({"client": "aw-test", "type": kind, "hostname": "pc1"});
-        let (status, _) = post(self.address(), &format!("/api/0/buckets/{id}"), &body).await;
-        assert!(matches!(status, 200 | 304), "{status}");
+    pub fn now(&self) -> Time {
+        self.test.state.clock.now()
     }
 
-    /// A heartbeat of so many seconds ago.
-    pub async fn beat(&self, bucket: &str, ago: i64, pulsetime: u32, data: Value) -> (u16, String) {
-        let event = json!({"timestamp": self.now().plus_seconds(-ago), "duration": 0, "data": data});
-        let path = format!("/api/0/buckets/{bucket}/heartbeat?pulsetime={pulsetime}");
-        post(self.address(), &path, &event).await
+    pub fn seconds(&self) -> i64 {
+        self.now().jiff().as_second()
     }
 
-    /// Everything that the real ActivityWatch has, as text.
-    pub async fn export(&self) -> String {
-        let upstream = SocketAddr::from(([127, 0, 0, 1], self.watch.port));
-        let request = "GET /api/0/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        raw(upstream, request.as_bytes()).await.split_once("\r\n\r\n").expect("an answer").1.to_owned()
+    pub fn advance(&self, seconds: i64) {
+        self.test.state.clock.advance(seconds);
     }
 
-    /// Its events: bucket, from, to and data.
-    pub async fn held(&self) -> Vec<(String, Time, Time, Value)> {
-        let export: Value = serde_json::from_str(&self.export().await).expect("JSON");
-        let mut held = Vec::new();
-        for (id, bucket) in export["buckets"].as_object().expect("buckets") {
-            for event in bucket["events"].as_array().expect("events") {
-                let from: Time = serde_json::from_value(event["timestamp"].clone()).expect("a time");
-                let micros = (event["duration"].as_f64().expect("seconds") * 1e6) as i64;
-                let to = from.jiff() + jiff::SignedDuration::from_micros(micros);
-                held.push((id.clone(), from, to.into(), event["data"].clone()));
-            }
+    /// What all reports say: by category, field and reason for dropping, how many came, went on and didn't.
+    pub async fn counts(&self) -> Vec<(String, i64, i64, i64)> {
+        sqlx::query_as(
+            "select concat_ws(' ', item->>'category', item->>'field', item->'dropped'->>'reason'),
+                    sum((item->'collected'->>'count')::bigint)::bigint,
+                    sum((item->'forwarded'->>'count')::bigint)::bigint,
+                    coalesce(sum((item->'dropped'->>'count')::bigint), 0)::bigint
+             from collection_report, jsonb_array_elements(items) item group by 1 order by 1",
+        )
+        .fetch_all(&self.test.state.db)
+        .await
+        .expect("stored reports")
+    }
+
+    /// Fails when a text is found in the database, in the gateway's folder or in `log`.
+    pub async fn assert_nowhere(&self, text: &str, log: &str) {
+        content::assert_absent(text, content::rows(&self.test.state).await.as_bytes(), "the database");
+        content::assert_absent(text, log.as_bytes(), "the log");
+        let mut files = Vec::new();
+        alone::collect(&self.folder.0.join("state"), &mut files);
+        assert!(!files.is_empty(), "the gateway keeps something");
+        for (path, bytes) in &files {
+            content::assert_absent(text, bytes, &path.display().to_string());
         }
-        held
     }
 }
 
-/// Posts JSON; answers the status and the body.
-pub async fn post(to: SocketAddr, path: &str, body: &Value) -> (u16, String) {
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let answer = raw(to, request.as_bytes()).await;
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+/// Agents that confirmed their newest policy.
+const OBEYING: &str = "agent a where (select max(revision) from agent_policy where agent_id = a.id)
+    = (select max(revision) from policy_confirmation where agent_id = a.id)";
+
+/// A request as a collector got it.
+#[derive(Debug, Clone)]
+pub struct Got {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
-/// Sends bytes as they are, and answers all that comes back until the connection closes.
-pub async fn raw(to: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(to).await.expect("it listens");
-    // Whoever refuses early closes early.
-    let _ = stream.write_all(request).await;
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "it answers in time");
-    String::from_utf8_lossy(&answer).into_owned()
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+type Answer = Box<dyn FnMut(&Got) -> (u16, String) + Send>;
+
+/// Stands in for a collector: keeps every request, and answers as it is told.
+#[derive(Clone)]
+pub struct Collector {
+    pub address: SocketAddr,
+    got: Arc<Mutex<Vec<Got>>>,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Collector {
+    pub async fn start(answer: impl FnMut(&Got) -> (u16, String) + Send + 'static) -> Self {
+        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
+        let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(answer)));
+        let (all, say) = (got.clone(), answer.clone());
+        let receive = async move |uri: Uri, headers: HeaderMap, body: Bytes| {
+            let one = Got { path: uri.to_string(), headers, body };
+            let (status, text) = (say.lock().expect("held for a moment only"))(&one);
+            all.lock().expect("held for a moment only").push(one);
+            (StatusCode::from_u16(status).expect("a status"), text)
+        };
+        Collector {
+            address: listen(Router::new().fallback(receive).layer(DefaultBodyLimit::disable())).await,
+            got,
+            answer,
+        }
+    }
+
+    /// From now on.
+    pub fn answer(&self, answer: impl FnMut(&Got) -> (u16, String) + Send + 'static) {
+        *self.answer.lock().expect("held for a moment only") = Box::new(answer);
+    }
+
+    pub fn got(&self) -> Vec<Got> {
+        self.got.lock().expect("held for a moment only").clone()
+    }
+
+    /// Everything that came, as text.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.got())
+    }
 }

@@ -14,7 +14,6 @@ pub mod dashboard;
 pub mod database;
 pub mod declaration;
 pub mod gate;
-pub mod gateway;
 pub mod logs;
 pub mod moving;
 pub mod notice;
@@ -28,6 +27,8 @@ pub mod representative;
 pub mod smtp;
 pub mod sweep;
 pub mod transparency;
+pub mod watched;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,18 @@ impl TestApp {
 
     async fn build(options: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         logs::install();
-        let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
+        let variables = [
+            (
+                "ORGANISATI    /// A visitor of another instance of this server.
+    pub fn on(&self, state: AppState) -> Actor {
+        Actor::new(app::router(state), None, None)
+    }
+
+",
+                "Example Works",
+            ),
+            ("DATABASE_POOL_SIZE", "4"),
+        ];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
         config.data_dir = fresh_folder();

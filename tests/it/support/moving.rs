@@ -9,13 +9,12 @@ use uuid::Uuid;
 use super::TestApp;
 use super::activitywatch::within;
 
-/// Puts the only device into the worker's hands, who says that it is theirs.
-pub async fn own_device(test: &TestApp, person: Uuid) {
-    let device =
-        sqlx::query_scalar("select id from device").fetch_one(&test.state.db).await.expect("a device");
-    assign(&test.state, None, device, person).await.expect("assigned");
-    let assignment = sqlx::query_scalar("select id from device_assignment").fetch_one(&test.state.db).await;
-    confirm_device(&test.state, person, assignment.expect("an assignment")).await.expect("confirmed");
+/// Puts the device of this name into the worker's hands, who says that it is theirs.
+pub async fn own_device(test: &TestApp, label: &str, person: Uuid) {
+    let device = sqlx::query_scalar("select id from device where label = $1").bind(label);
+    let device = device.fetch_one(&test.state.db).await.expect("a device");
+    let assignment = assign(&test.state, None, device, person).await.expect("assigned");
+    confirm_device(&test.state, person, assignment).await.expect("confirmed");
 }
 
 pub async fn until(seconds: u64, what: &str, holds: impl AsyncFn() -> bool) {
@@ -52,4 +51,17 @@ impl Moving {
     pub fn leap(&self, seconds: i64) {
         self.0.advance(seconds);
     }
+}
+
+/// Keeps a clock at the machine's time.
+pub fn follow_machine(clock: Clock) {
+    let follow = move || clock.advance(Clock::system().now().seconds_since(clock.now()));
+    follow();
+    tokio::spawn(async move {
+        let mut step = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            step.tick().await;
+            follow();
+        }
+    });
 }
