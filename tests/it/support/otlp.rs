@@ -260,6 +260,7 @@ pub struct Recorder {
     pub address: SocketAddr,
     taken: std::sync::Arc<std::sync::Mutex<Vec<Taken>>>,
     answer: std::sync::Arc<std::sync::Mutex<(StatusCode, String)>>,
+    wait: std::sync::Arc<std::sync::Mutex<Duration>>,
 }
 
 impl Recorder {
@@ -267,13 +268,15 @@ impl Recorder {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let answer = std::sync::Mutex::new((StatusCode::OK, "{}".to_owned()));
-        let recorder = Recorder { address, taken: Default::default(), answer: std::sync::Arc::new(answer) };
+        let recorder = Recorder { address, taken: Default::default(), answer: std::sync::Arc::new(answer), wait: Default::default() };
         let server = recorder.clone();
         let router = axum::Router::new().fallback(move |request: axum::extract::Request| async move {
             let (head, body) = request.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
             let taken = Taken { path: head.uri.to_string(), headers: head.headers, body: body.to_vec() };
             server.taken.lock().expect("held for a moment only").push(taken);
+            let wait = *server.wait.lock().expect("held for a moment only");
+            tokio::time::sleep(wait).await;
             server.answer.lock().expect("held for a moment only").clone()
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -282,6 +285,11 @@ impl Recorder {
 
     pub fn taken(&self) -> Vec<Taken> {
         self.taken.lock().expect("held for a moment only").clone()
+    }
+
+    /// Before it answers.
+    pub fn wait(&self, time: Duration) {
+        *self.wait.lock().expect("held for a moment only") = time;
     }
 
     pub fn answer(&self, status: u16, body: &str) {
