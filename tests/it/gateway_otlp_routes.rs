@@ -193,9 +193,7 @@ async fn what_somebody_wrote_does_not_pass_as_a_name_a_number_or_a_link() {
         pair("function_name", text("zq7-two")),
         pair("prompt_length", json!({"intValue": "4"})),
     ]);
-    let link = |attributes: Value| {
-        json!({"traceId": "7a71377a71377a71377a71377a71377a", "spanId": "7a71377a71377a71", "attributes": attributes})
-    };
+    let link = |attributes: Value| json!({"traceId": "7a71377a71377a71377a71377a71377a", "spanId": "7a71377a71377a71", "attributes": attributes});
     let known = link(json!([pair("prompt_length", json!({"intValue": "5"}))]));
     let mut links = vec![link(json!([])), link(json!([pair("interactive", json!({"boolValue": true}))]))];
     links.extend(vec![known; 85]);
@@ -218,7 +216,8 @@ async fn what_somebody_wrote_does_not_pass_as_a_name_a_number_or_a_link() {
     assert!(!sent.contains("zq7") && !sent.contains("process.pid"), "{sent}");
     assert_eq!(sent.matches("7a71377a71377a71377a71377a71377a").count(), 6, "{sent}");
 
-    let log = json!({"eventName": "gemini_cli.user_prompt", "attributes": [pair("prompt_length", text("4"))]});
+    let log =
+        json!({"eventName": "gemini_cli.user_prompt", "attributes": [pair("prompt_length", text("4"))]});
     let body = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]});
     assert_eq!(exchange(gateway, "POST /v1/logs", JSON, body.to_string().as_bytes()).await.0, 200);
     assert_eq!(recorder.taken().len(), taken.len(), "nobody knows when that was");

@@ -268,7 +268,12 @@ impl Recorder {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let answer = std::sync::Mutex::new((StatusCode::OK, "{}".to_owned()));
-        let recorder = Recorder { address, taken: Default::default(), answer: std::sync::Arc::new(answer), wait: Default::default() };
+        let recorder = Recorder {
+            address,
+            taken: Default::default(),
+            answer: std::sync::Arc::new(answer),
+            wait: Default::default(),
+        };
         let server = recorder.clone();
         let router = axum::Router::new().fallback(move |request: axum::extract::Request| async move {
             let (head, body) = request.into_parts();
