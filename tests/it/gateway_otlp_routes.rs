@@ -60,6 +60,9 @@ async fn what_is_not_otlp_goes_nowhere() {
         ("POST /v1/logs", "Content-Type: application/json\r\nContent-Encoding: br\r\n", 415),
         ("POST /v1/logs", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415),
         ("POST /v1/logs", "Content-Type: application/x-protobuf\r\n", 400),
+        // A web page.
+        ("POST /v1/logs", "Content-Type: application/json\r\nOrigin: https://evil.example\r\n", 403),
+        ("POST /v1/logs", "Content-Type: application/json\r\nOrigin: null\r\n", 403),
         // A message of another signal has nothing that this one knows.
         ("POST /v1/traces", JSON, 200),
     ] {
@@ -128,13 +131,119 @@ async fn only_a_request_without_anything_refused_is_sent_again() {
     assert_eq!(collector.got().len(), before, "nothing was left to send");
 
     desk.reported().await;
-    // One went on; of the four others, one was to be sent again and isn't counted.
-    let counted: (i64, i64) = sqlx::query_as(
-        "select sum((item->'collected'->>'count')::bigint)::bigint, coalesce(sum((item->'dropped'->>'count')::bigint), 0)::bigint
+    assert_eq!(counted(&desk).await, (4, 0), "all four came to the collector, whatever it answered");
+}
+
+/// How often something about prompts came in, and how often it was kept back.
+async fn counted(desk: &Desk) -> (i64, i64) {
+    sqlx::query_as(
+        "select coalesce(sum((item->'collected'->>'count')::bigint), 0)::bigint, coalesce(sum((item->'dropped'->>'count')::bigint), 0)::bigint
          from collection_report, jsonb_array_elements(items) item where item->>'category' = 'ai.prompt_meta'",
     )
     .fetch_one(&desk.test.state.db)
     .await
-    .expect("reports");
-    assert_eq!(counted, (3, 2));
+    .expect("reports")
+}
+
+#[tokio::test]
+async fn what_no_collector_can_have_got_comes_again_or_counts_as_dropped() {
+    let declared = [("category", "ai.prompt_meta"), ("source_name", "gemini-cli")];
+    let desk = Desk::today(TestApp::new().await, &[&declared]).await;
+    let recorder = Collector::start(|_| (200, "{}".to_owned())).await;
+    // Nobody listens on this one any more.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+    let sites = [site("otlp", closed, ""), site("otlp", recorder.address, "")];
+    let devices = desk.device("one").await + &sites[0] + &desk.device("two").await + &sites[1];
+    let gate = desk.gate(&devices).await;
+    let gateways = &gate.addresses;
+    assert_eq!(exchange(gateways[0], "POST /v1/logs", JSON, &logs(&[])).await.0, 503);
+    assert_eq!(exchange(gateways[0], "POST /v1/logs", JSON, &logs(&[("prompt", "x")])).await.0, 200);
+
+    // A sender that hangs up while the collector thinks it over.
+    recorder.wait(std::time::Duration::from_secs(2));
+    let body = logs(&[]);
+    let head = format!(
+        "POST /v1/logs HTTP/1.1\r\nHost: {}\r\n{JSON}Content-Length: {}\r\n\r\n",
+        gateways[1],
+        body.len()
+    );
+    let mut sender = std::net::TcpStream::connect(gateways[1]).expect("it listens");
+    std::io::Write::write_all(&mut sender, &[head.as_bytes(), &body].concat()).expect("sent");
+    while recorder.got().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    drop(sender);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    desk.reported().await;
+    assert_eq!(counted(&desk).await, (2, 1));
+}
+
+#[tokio::test]
+async fn what_somebody_wrote_does_not_pass_as_a_name_a_number_or_a_link() {
+    let (_desk, recorder, gate) = setting("").await;
+    let gateway = gate.addresses[0];
+    let text = |text: &str| json!({"stringValue": text});
+    let pair = |key: &str, value: Value| json!({"key": key, "value": value});
+    let list = |values: Vec<Value>| json!({"arrayValue": {"values": values}});
+    let numbers = "zq7".bytes().map(|byte| json!({"intValue": byte.to_string()})).collect();
+    let now = daylight::clock::Clock::system().now().jiff().as_nanosecond().to_string();
+    let attributes = json!([
+        pair("model", text("zq7 my salary talk with Bob")),
+        pair("hook_name", text("bash /home/zq7/letter.sh")),
+        pair("tool_name", list(vec![text("zq7"), text("zq7")])),
+        pair("process.pid", list(numbers)),
+        pair("function_name", text("zq7-one")),
+        pair("function_name", text("zq7-two")),
+        pair("prompt_length", json!({"intValue": "4"})),
+    ]);
+    let link = |attributes: Value| json!({"traceId": "7a71377a71377a71377a71377a71377a", "spanId": "7a71377a71377a71", "attributes": attributes});
+    let known = link(json!([pair("prompt_length", json!({"intValue": "5"}))]));
+    let mut links = vec![link(json!([])), link(json!([pair("interactive", json!({"boolValue": true}))]))];
+    links.extend(vec![known; 85]);
+    let span = |start: &str| {
+        json!({"name": "llm_call", "traceId": "00000000000000000000000000000001", "spanId": "0000000000000001",
+            "startTimeUnixNano": start, "endTimeUnixNano": now, "attributes": attributes, "links": links})
+    };
+    let resource = json!({"attributes": [pair("service.name", text("gemini-cli"))]});
+    let scopes = json!([
+        {"scope": {"name": "gemini-cli"}, "spans": [span(&now), span("0")]},
+        {"scope": {"name": "com.anthropic.claude_code"}, "spans": [span(&now)]},
+    ]);
+    let body = json!({"resourceSpans": [{"resource": resource, "scopeSpans": scopes}]}).to_string();
+    let (status, answer) = exchange(gateway, "POST /v1/traces", JSON, body.as_bytes()).await;
+    assert_eq!(status, 200);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.contains(r#""rejectedSpans":"2""#), "one without a time, one of two programs: {answer}");
+    let taken = recorder.got();
+    let sent = String::from_utf8_lossy(&taken[0].body).into_owned();
+    assert!(!sent.contains("zq7") && !sent.contains("process.pid"), "{sent}");
+    assert_eq!(sent.matches("7a71377a71377a71377a71377a71377a").count(), 6, "{sent}");
+
+    let log =
+        json!({"eventName": "gemini_cli.user_prompt", "attributes": [pair("prompt_length", text("4"))]});
+    let body = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]});
+    assert_eq!(exchange(gateway, "POST /v1/logs", JSON, body.to_string().as_bytes()).await.0, 200);
+    assert_eq!(recorder.got().len(), taken.len(), "nobody knows when that was");
+}
+
+#[tokio::test]
+async fn a_small_request_of_many_empty_messages_is_not_unpacked_into_memory() {
+    let (_desk, recorder, gate) = setting("").await;
+    let gateway = gate.addresses[0];
+    let length = |mut number: usize| {
+        let mut bytes = Vec::new();
+        while number > 127 {
+            bytes.push((number % 128) as u8 | 128);
+            number /= 128;
+        }
+        bytes.push(number as u8);
+        bytes
+    };
+    let within = |tag: u8, inner: &[u8]| [&[tag][..], &length(inner.len()), inner].concat();
+    let body = within(0x0a, &within(0x12, &[0x12, 0x00].repeat(1_000_000)));
+    let kind = "Content-Type: application/x-protobuf\r\n";
+    assert_eq!(exchange(gateway, "POST /v1/traces", kind, &body).await.0, 413);
+    let body = within(0x0a, &within(0x12, &[0x12, 0x00].repeat(1_000)));
+    assert_eq!(exchange(gateway, "POST /v1/traces", kind, &body).await.0, 200);
+    assert!(recorder.got().is_empty());
 }

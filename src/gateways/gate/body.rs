@@ -26,17 +26,37 @@ impl Unread {
     }
 }
 
+/// A body as it came.
+pub(in crate::gateways) struct Packed {
+    bytes: Vec<u8>,
+    is_gzip: bool,
+}
+
 /// The body without its Content-Encoding, which may be `identity` or `gzip`; at most `limit` bytes before and after.
 pub(in crate::gateways) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
 ) -> Result<Vec<u8>, Unread> {
+    receive(headers, body, limit).await?.unpack(limit)
+}
+
+/// As [`read`], for those who unpack it when there is room.
+pub(in crate::gateways) async fn receive(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Packed, Unread> {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let encoding = encodings.next().map(|value| value.as_bytes().to_ascii_lowercase());
     if encodings.next().is_some() {
         return Err(Unread::Encoding);
     }
+    let is_gzip = match encoding.as_deref() {
+        None | Some(b"" | b"identity") => false,
+        Some(b"gzip" | b"x-gzip") => true,
+        Some(_) => return Err(Unread::Encoding),
+    };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Unread::TooLarge);
@@ -47,10 +67,13 @@ pub(in crate::gateways) async fn read(
             std::error::Error::source(&error).is_some_and(|s| s.to_string().contains("length limit"));
         if too_large { Unread::TooLarge } else { Unread::Broken }
     })?;
-    match encoding.as_deref() {
-        None | Some(b"" | b"identity") => Ok(bytes.to_vec()),
-        Some(b"gzip" | b"x-gzip") => unpack(&bytes, limit),
-        Some(_) => Err(Unread::Encoding),
+    Ok(Packed { bytes: bytes.to_vec(), is_gzip })
+}
+
+impl Packed {
+    /// Its bytes without the encoding, at most `limit`.
+    pub fn unpack(self, limit: usize) -> Result<Vec<u8>, Unread> {
+        if self.is_gzip { unpack(&self.bytes, limit) } else { Ok(self.bytes) }
     }
 }
 

@@ -123,6 +123,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         ensure!((5..=3600).contains(&self.interval), "interval: must be 5 to 3600 seconds");
         ensure!(!self.devices.is_empty(), "no [[device]] is given");
+        crate::gateways::otlp::check()?;
         let mut names = std::collections::BTreeSet::new();
         let mut addresses = std::collections::BTreeSet::new();
         for device in &self.devices {

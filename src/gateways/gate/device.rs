@@ -100,10 +100,27 @@ pub(in crate::gateways) struct Site {
 /// One request: its records are judged by one policy, and counted once it is known what became of them. Dropped
 /// without a word it counts nothing: whoever sent it hears that it failed, and sends it again.
 pub(in crate::gateways) struct Turn<'a> {
-    site: &'a Site,
+    site: Held<'a>,
     current: Arc<Current>,
     pub now: Time,
     noted: Vec<Noted>,
+}
+
+/// The site that a turn is of.
+enum Held<'a> {
+    Lent(&'a Site),
+    Shared(Arc<Site>),
+}
+
+impl std::ops::Deref for Held<'_> {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        match self {
+            Held::Lent(site) => site,
+            Held::Shared(site) => site,
+        }
+    }
 }
 
 struct Noted {
@@ -117,7 +134,13 @@ struct Noted {
 impl Site {
     pub fn turn(&self) -> Turn<'_> {
         let (current, now) = (self.device.current(), self.device.clock.now());
-        Turn { site: self, current, now, noted: Vec::new() }
+        Turn { site: Held::Lent(self), current, now, noted: Vec::new() }
+    }
+
+    /// As [`Site::turn`], for work that moves between threads.
+    pub fn shared_turn(self: &Arc<Self>) -> Turn<'static> {
+        let (current, now) = (self.device.current(), self.device.clock.now());
+        Turn { site: Held::Shared(self.clone()), current, now, noted: Vec::new() }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Who is called must be who listens: a web page whose name was made to lead to this machine (DNS rebinding) still
-//! calls by its own name.
+//! calls by its own name. And most agents are no web pages: a browser says for which page it asks, an agent doesn't.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,26 +12,48 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
+/// Who may call besides programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// Nobody: what names an origin is a web page that the person looks at.
+    Programs,
+    /// Extensions of browsers; the adapter tells them from pages.
+    Extensions,
+}
+
+struct Guard {
+    /// Any, when there are none.
+    names: Option<BTreeSet<String>>,
+    callers: Callers,
+}
+
 /// Lets only requests through that call the listener by its address, by a name of this machine or by one of `hosts`.
 /// A listener that other machines reach answers to any name unless `hosts` are given: its proxy has one of its own.
-pub(super) fn guard(router: Router, listener: SocketAddr, hosts: &[String]) -> Router {
-    if !listener.ip().is_loopback() && hosts.is_empty() {
-        return router;
-    }
+pub(super) fn guard(router: Router, listener: SocketAddr, hosts: &[String], callers: Callers) -> Router {
+    let is_reached_by_any_name = !listener.ip().is_loopback() && hosts.is_empty();
+    let names = (!is_reached_by_any_name).then(|| names(listener, hosts));
+    router.layer(from_fn_with_state(Arc::new(Guard { names, callers }), check))
+}
+
+fn names(listener: SocketAddr, hosts: &[String]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     let own = match listener.ip() {
         std::net::IpAddr::V6(ip) => format!("[{ip}]"),
         std::net::IpAddr::V4(ip) => ip.to_string(),
     };
     names.extend([own, "localhost".into(), "127.0.0.1".into(), "[::1]".into()]);
-    router.layer(from_fn_with_state(Arc::new(names), check))
+    names
 }
 
-async fn check(State(names): State<Arc<BTreeSet<String>>>, request: Request, next: Next) -> Response {
-    match is_called(&names, request.uri(), request.headers()) {
-        true => next.run(request).await,
-        false => (StatusCode::MISDIRECTED_REQUEST, "Nobody of this name is here.").into_response(),
+async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    if guard.callers == Callers::Programs && request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "The gateway is for agents, not for web pages.").into_response();
     }
+    let is_called = |names| is_called(names, request.uri(), request.headers());
+    if !guard.names.as_ref().is_none_or(is_called) {
+        return (StatusCode::MISDIRECTED_REQUEST, "Nobody of this name is here.").into_response();
+    }
+    next.run(request).await
 }
 
 /// Whether everything that names a host names one of these, and something does.

@@ -184,7 +184,9 @@ async fn open(
         "wakatime" => super::wakatime::router(site),
         _ => unreachable!("the kinds that a device can have"),
     };
-    let router = host::guard(router, listener.local_addr()?, &config.hosts);
+    // Of these, ActivityWatch's watchers alone live in browsers too.
+    let callers = if kind == "activitywatch" { host::Callers::Extensions } else { host::Callers::Programs };
+    let router = host::guard(router, listener.local_addr()?, &config.hosts, callers);
     Ok(Door { listener, tls: None, router })
 }
 

@@ -6,6 +6,7 @@
 //! The answer is OTLP's own success ([`answer`]).
 
 mod answer;
+mod count;
 mod records;
 mod routes;
 mod rules;
@@ -13,3 +14,4 @@ mod scan;
 mod strip;
 
 pub(in crate::gateways) use self::routes::router;
+pub(in crate::gateways) use self::rules::check;

@@ -21,7 +21,20 @@ pub(super) enum Slot<'a> {
     Never(&'a mut String),
     /// Made by chance, with as many bytes; of another length it could be anything.
     Id(&'a mut Vec<u8>, usize),
+    /// The attributes of a link or of an example, with the numbers that it names. It goes on when one of them may, and
+    /// only as one of the first few.
+    Aside {
+        attributes: &'a mut Vec<KeyValue>,
+        dropped: &'a mut u32,
+        ids: [&'a mut Vec<u8>; 2],
+        fits: bool,
+    },
 }
+
+/// Links of a span, and examples of a measurement.
+const MOST_ASIDES: usize = 8;
+/// Borders of a histogram, and steps of one that has none.
+const MOST_BUCKETS: usize = 400;
 
 /// Something that is judged as a whole.
 pub(super) trait Record {
@@ -61,11 +74,14 @@ impl Record for Span {
             visit(Slot::Text(Place::Event, &mut event.name));
             visit(Slot::Attributes(&mut event.attributes, &mut event.dropped_attributes_count));
         }
-        for link in &mut self.links {
+        for (number, link) in self.links.iter_mut().enumerate() {
             visit(Slot::Never(&mut link.trace_state));
-            visit(Slot::Attributes(&mut link.attributes, &mut link.dropped_attributes_count));
-            visit(Slot::Id(&mut link.trace_id, 16));
-            visit(Slot::Id(&mut link.span_id, 8));
+            visit(Slot::Aside {
+                attributes: &mut link.attributes,
+                dropped: &mut link.dropped_attributes_count,
+                ids: [&mut link.trace_id, &mut link.span_id],
+                fits: number < MOST_ASIDES,
+            });
         }
         if let Some(status) = &mut self.status {
             visit(Slot::Text(Place::Status, &mut status.message));
@@ -85,18 +101,11 @@ impl Record for Span {
             status.code = 0;
         }
         self.flags &= SPAN_FLAGS;
+        self.links.retain(|link| !link.attributes.is_empty());
         for link in &mut self.links {
             link.flags &= SPAN_FLAGS;
         }
         self.events.retain(|event| !event.name.is_empty() || !event.attributes.is_empty());
-    }
-}
-
-impl Record for Exemplar {
-    fn slots(&mut self, visit: &mut dyn FnMut(Slot<'_>)) {
-        visit(Slot::Attributes(&mut self.filtered_attributes, &mut 0));
-        visit(Slot::Id(&mut self.trace_id, 16));
-        visit(Slot::Id(&mut self.span_id, 8));
     }
 }
 
@@ -107,19 +116,31 @@ pub(super) trait Point: Record {
     fn exemplar_times(&self) -> Vec<u64>;
 }
 
+fn visit_exemplars(exemplars: &mut [Exemplar], visit: &mut dyn FnMut(Slot<'_>)) {
+    for (number, exemplar) in exemplars.iter_mut().enumerate() {
+        visit(Slot::Aside {
+            attributes: &mut exemplar.filtered_attributes,
+            dropped: &mut 0,
+            ids: [&mut exemplar.trace_id, &mut exemplar.span_id],
+            fits: number < MOST_ASIDES,
+        });
+    }
+}
+
 macro_rules! point {
-    ($point:ty $(, $exemplars:ident)?) => {
+    ($point:ty $(, $exemplars:ident)? ; $tidy:expr) => {
         impl Record for $point {
             fn slots(&mut self, visit: &mut dyn FnMut(Slot<'_>)) {
                 visit(Slot::Attributes(&mut self.attributes, &mut 0));
-                $(for exemplar in &mut self.$exemplars {
-                    exemplar.slots(visit);
-                })?
+                $(visit_exemplars(&mut self.$exemplars, visit);)?
             }
 
             fn tidy(&mut self) {
                 // Whether there is a value at all.
                 self.flags &= 1;
+                $(self.$exemplars.retain(|exemplar| !exemplar.filtered_attributes.is_empty());)?
+                let tidy: fn(&mut Self) = $tidy;
+                tidy(self);
             }
         }
 
@@ -137,10 +158,22 @@ macro_rules! point {
     };
 }
 
-point!(NumberDataPoint, exemplars);
-point!(HistogramDataPoint, exemplars);
-point!(ExponentialHistogramDataPoint, exemplars);
-point!(SummaryDataPoint);
+point!(NumberDataPoint, exemplars; |_| ());
+point!(HistogramDataPoint, exemplars; |point| {
+    // Without both it is still a sum.
+    if point.explicit_bounds.len().max(point.bucket_counts.len()) > MOST_BUCKETS {
+        point.explicit_bounds.clear();
+        point.bucket_counts.clear();
+    }
+});
+point!(ExponentialHistogramDataPoint, exemplars; |point| {
+    for buckets in [&mut point.positive, &mut point.negative] {
+        if buckets.as_ref().is_some_and(|buckets| buckets.bucket_counts.len() > MOST_BUCKETS) {
+            *buckets = None;
+        }
+    }
+});
+point!(SummaryDataPoint; |point| point.quantile_values.truncate(MOST_ASIDES));
 
 impl Record for Metric {
     fn slots(&mut self, visit: &mut dyn FnMut(Slot<'_>)) {
@@ -194,9 +227,8 @@ pub(super) fn at(nanoseconds: u64) -> Option<Time> {
     jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).ok().map(Time::from)
 }
 
-/// The earliest and the latest of these, leaving out those that aren't known; `now` when none is.
-pub(super) fn between(times: impl Iterator<Item = u64>, now: Time) -> (Time, Time) {
+/// The earliest and the latest of these, leaving out those that aren't known; `None` when none is.
+pub(super) fn between(times: impl Iterator<Item = u64>) -> Option<(Time, Time)> {
     let known: Vec<Time> = times.filter_map(at).collect();
-    let (first, last) = (known.iter().min(), known.iter().max());
-    (first.copied().unwrap_or(now), last.copied().unwrap_or(now))
+    Some((*known.iter().min()?, *known.iter().max()?))
 }

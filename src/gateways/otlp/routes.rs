@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,16 +14,30 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
 use super::answer;
+use super::count;
 use super::rules::Program;
 use super::scan::unknown;
 use super::strip::Message;
-use crate::gateways::gate::body::{self, Unread};
+use crate::collection::report::Source;
+use crate::gateways::gate::body::{self, Packed, Unread};
 use crate::gateways::gate::device::{self, Site, Turn};
 use crate::gateways::gate::upstream::{Reply, Unreached};
 
 /// A message, packed or unpacked. Collectors take some 20 MiB; what agents send at once is far smaller.
 const LIMIT: usize = 8 * 1024 * 1024;
+/// How long a message may wait, be read and be on its way: less than a request and a policy's last turn may take.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// Where one device's programs come in.
+struct Door {
+    site: Arc<Site>,
+    /// One message is read at a time, so that none takes the memory and the time of the other devices.
+    reading: Semaphore,
+}
 
 /// How a message is written, and so its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +65,14 @@ impl Encoding {
         }
     }
 
+    /// Whether it isn't more than there is room for. `None`: it can't be read.
+    fn is_bearable<M: Message>(self, bytes: &[u8]) -> Option<bool> {
+        match self {
+            Encoding::Json => Some(count::is_bearable_json(bytes)),
+            Encoding::Protobuf => count::is_bearable(M::SIGNAL, bytes),
+        }
+    }
+
     fn read<M: Message>(self, bytes: &[u8]) -> Option<M> {
         match self {
             Encoding::Json => serde_json::from_slice(bytes).ok(),
@@ -72,46 +95,96 @@ pub(in crate::gateways) fn router(site: Arc<Site>) -> Router {
         .route("/v1/traces", post(receive::<ExportTraceServiceRequest>))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found") })
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "not allowed") })
-        .with_state(site)
+        .with_state(Arc::new(Door { site, reading: Semaphore::new(1) }))
 }
 
 async fn receive<M: Message>(
-    State(site): State<Arc<Site>>,
+    State(door): State<Arc<Door>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
     let Some(encoding) = Encoding::of(&headers) else {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not supported").into_response();
     };
-    let body = body::read(&headers, body, LIMIT).await;
-    let mut turn = site.turn();
-    let source = device::source(Program::Any.source(), None);
-    let body = match body {
+    let body = match body::receive(&headers, body, LIMIT).await {
         Ok(body) => body,
-        Err(unread) => {
-            if unread == Unread::TooLarge {
-                // Something came, and nobody looked at it.
-                turn.refuse(unknown(LIMIT as u64), &source);
-                turn.done();
-            }
-            return (unread.status(), "not taken").into_response();
-        }
+        Err(unread) => return refuse_unread(door.site.shared_turn(), unread),
     };
-    let Some(mut message) = encoding.read::<M>(&body) else {
-        turn.refuse(unknown(body.len() as u64), &source);
-        turn.done();
-        return answer::failure(StatusCode::BAD_REQUEST, encoding);
+    // What may be on its way to the collector is waited for and counted, whether or not its sender still listens.
+    let work = tokio::spawn(pass::<M>(door, encoding, headers, body));
+    work.await.unwrap_or_else(|_| answer::failure(StatusCode::INTERNAL_SERVER_ERROR, encoding))
+}
+
+async fn pass<M: Message>(
+    door: Arc<Door>,
+    encoding: Encoding,
+    headers: HeaderMap,
+    body: Packed,
+) -> Response<Body> {
+    let deadline = Instant::now() + DEADLINE;
+    let Ok(Ok(place)) = timeout_at(deadline, door.reading.acquire()).await else {
+        return answer::failure(StatusCode::SERVICE_UNAVAILABLE, encoding);
     };
+    let site = door.site.clone();
+    let judged = tokio::task::spawn_blocking(move || judge::<M>(&site, encoding, body)).await;
+    drop(place);
+    let (turn, rejected, bytes) = match judged {
+        Ok(Judged::Passes { turn, rejected, bytes }) => (turn, rejected, bytes),
+        Ok(Judged::Answered(response)) => return response,
+        Err(_) => return answer::failure(StatusCode::INTERNAL_SERVER_ERROR, encoding),
+    };
+    let sending = send::<M>(&door.site, encoding, &headers, bytes);
+    let late = Err(Unreached { may_have_arrived: true });
+    let sent = timeout_at(deadline, sending).await.unwrap_or(late);
+    settle::<M>(turn, encoding, rejected, sent)
+}
+
+/// What is known of a message before anything of it goes on.
+enum Judged {
+    Passes { turn: Turn<'static>, rejected: i64, bytes: Vec<u8> },
+    Answered(Response<Body>),
+}
+
+/// Reads a message and leaves in it what may go on; takes its time.
+fn judge<M: Message>(site: &Arc<Site>, encoding: Encoding, body: Packed) -> Judged {
+    let body = match body.unpack(LIMIT) {
+        Ok(body) => body,
+        Err(unread) => return Judged::Answered(refuse_unread(site.shared_turn(), unread)),
+    };
+    let is_bearable = encoding.is_bearable::<M>(&body);
+    if is_bearable == Some(false) {
+        return Judged::Answered(refuse_unread(site.shared_turn(), Unread::TooLarge));
+    }
+    let message = is_bearable.and_then(|_| encoding.read::<M>(&body));
+    let size = body.len() as u64;
     drop(body);
+    let mut turn = site.shared_turn();
+    let Some(mut message) = message else {
+        turn.refuse(unknown(size), &nobody());
+        turn.done();
+        return Judged::Answered(answer::failure(StatusCode::BAD_REQUEST, encoding));
+    };
     let rejected = message.strip(&mut turn);
-    let sent = match encoding.write(&message).filter(|_| !message.is_empty()) {
-        Some(bytes) => send::<M>(&site, encoding, &headers, bytes).await,
+    match encoding.write(&message).filter(|_| !message.is_empty()) {
+        Some(bytes) => Judged::Passes { turn, rejected, bytes },
         None => {
             turn.done();
-            return answer::success(encoding, M::REJECTED, rejected);
+            Judged::Answered(answer::success(encoding, M::REJECTED, rejected))
         }
-    };
-    settle::<M>(turn, encoding, rejected, sent)
+    }
+}
+
+fn nobody() -> Source {
+    device::source(Program::Any.source(), None)
+}
+
+fn refuse_unread(mut turn: Turn<'_>, unread: Unread) -> Response<Body> {
+    if unread == Unread::TooLarge {
+        // Something came, and nobody looked at it.
+        turn.refuse(unknown(LIMIT as u64), &nobody());
+        turn.done();
+    }
+    (unread.status(), "not taken").into_response()
 }
 
 async fn send<M: Message>(
@@ -143,30 +216,36 @@ fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     packer.finish()
 }
 
-/// Answers the agent, so that it keeps nothing of what was refused: it sends again only what was wholly allowed.
+/// Counts what became of it, and answers the agent, so that it keeps nothing of what was refused: it sends again only
+/// what was wholly allowed. Whatever the collector answers, it may have kept what came.
 fn settle<M: Message>(
     turn: Turn<'_>,
     encoding: Encoding,
     rejected: i64,
     sent: Result<Reply, Unreached>,
 ) -> Response<Body> {
+    let has_refused = turn.has_refused();
     let status = match sent {
         Ok(reply) if reply.is_success() => {
             turn.done();
             let theirs = answer::rejected(encoding, M::REJECTED, &reply.body);
             return answer::success(encoding, M::REJECTED, rejected.saturating_add(theirs));
         }
-        Ok(reply) => reply.status,
-        Err(Unreached) => StatusCode::SERVICE_UNAVAILABLE,
+        Ok(reply) => {
+            turn.done();
+            reply.status
+        }
+        Err(Unreached { may_have_arrived }) => {
+            if may_have_arrived {
+                turn.done();
+            } else if has_refused {
+                turn.lost();
+            }
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
-    if turn.has_refused() {
-        turn.lost();
+    if has_refused {
         return answer::success(encoding, M::REJECTED, rejected);
-    }
-    // By OTLP these are sent again; any other failure is final for the agent.
-    let retries = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-    if !retries {
-        turn.lost();
     }
     let is_failure = status.is_client_error() || status.is_server_error();
     let status = if is_failure { status } else { StatusCode::INTERNAL_SERVER_ERROR };

@@ -2,8 +2,11 @@
 //!
 //! A row names a program (`*`: any), a place, keys of that place (attributes alone have some), and what a value there is:
 //! a category and how much of it, or `technical` for what says nothing about a person. `value` is a pattern of the whole
-//! value, and of each element of an array; without one anything fits, whatever is nested in it. The first row that fits
-//! counts. What none fits is `unknown`: it is counted, and never goes on.
+//! value; after `each: ` a list of such values fits too. Without one anything fits, whatever is nested in it. The first
+//! row that fits counts. What none fits is `unknown`: it is counted, and never goes on.
+//!
+//! **A name is no sentence**: patterns have no room for blanks, `@` or `/` unless what they are for has some, for letters
+//! outside ASCII never.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -97,10 +100,32 @@ struct Row {
 struct Rule {
     program: Program,
     says: Says,
-    value: Option<Regex>,
+    value: Option<Pattern>,
 }
 
-static RULES: LazyLock<HashMap<Place, HashMap<String, Vec<Rule>>>> = LazyLock::new(|| {
+/// What a value must look like.
+pub(super) struct Pattern {
+    regex: Regex,
+    /// Whether a list of such values will do as well.
+    pub takes_lists: bool,
+}
+
+impl Pattern {
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+}
+
+type Rules = HashMap<Place, HashMap<String, Vec<Rule>>>;
+
+/// Reads the table; a gateway that can't shouldn't start.
+pub(in crate::gateways) fn check() -> anyhow::Result<()> {
+    let read = std::panic::catch_unwind(|| LazyLock::force(&RULES).len());
+    anyhow::ensure!(read.is_ok(), "otlp: the rule table can't be read; this program was built wrongly");
+    Ok(())
+}
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
     let mut rules: HashMap<Place, HashMap<String, Vec<Rule>>> = HashMap::new();
     for row in csv::Reader::from_reader(include_str!("rules.csv").as_bytes()).into_deserialize() {
         let row: Row = row.expect("rules.csv is well formed; a test reads it");
@@ -114,17 +139,19 @@ static RULES: LazyLock<HashMap<Place, HashMap<String, Vec<Rule>>>> = LazyLock::n
 });
 
 /// Patterns that many rows share.
-const SHARED: [(&str, &str); 10] = [
+const SHARED: [(&str, &str); 11] = [
     ("<number>", r"-?[0-9]{1,19}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?"),
     ("<flag>", "true|false"),
-    ("<ids>", "[0-9A-Za-z_#,-]{1,200}"),
-    ("<id>", "[0-9A-Za-z_#-]{1,100}"),
-    ("<names>", "[0-9A-Za-z._:/@+, -]{1,200}"),
-    ("<name>", "[0-9A-Za-z._:/@+-]{1,80}"),
-    ("<email>", r"[^\s@]{1,100}@[^\s@]{1,100}"),
+    ("<id>", "[0-9A-Za-z_#-]{1,64}"),
+    ("<names>", "[0-9A-Za-z._:+,-]{1,64}"),
+    ("<name>", "[0-9A-Za-z._:+-]{1,64}"),
+    // Of some vendors', with its name before or a day behind.
+    ("<model>", "([0-9A-Za-z-]{1,15}/)?[0-9A-Za-z._:-]{1,48}|[0-9A-Za-z._:-]{1,48}@20[0-9]{6}"),
+    ("<email>", r"[0-9A-Za-z._%+-]{1,64}@[0-9A-Za-z.-]{1,64}"),
     ("<time>", r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"),
-    ("<version>", r"v?[0-9]{1,6}(\.[0-9]{1,6}){0,3}"),
-    ("<host>", "[0-9A-Za-z.:-]{1,100}"),
+    ("<version>", r"v?[0-9]{1,4}(\.[0-9]{1,4}){0,3}"),
+    ("<host>", "[0-9A-Za-z.:-]{1,64}"),
+    ("<folders>", r"([0-9A-Za-z._@+~-]{1,32}[/\\]){0,12}"),
 ];
 
 impl Row {
@@ -146,20 +173,27 @@ impl Row {
         Says::Something(Class { category, granularity, field: Field::parse(name).filter(|_| named) })
     }
 
-    fn pattern(&self) -> Option<Regex> {
+    fn pattern(&self) -> Option<Pattern> {
         if self.value.is_empty() {
             return None;
         }
-        let mut pattern = self.value.clone();
+        let each = self.value.strip_prefix("each: ");
+        let mut pattern = each.unwrap_or(&self.value).to_owned();
         for (name, meaning) in SHARED {
             pattern = pattern.replace(name, &format!("(?:{meaning})"));
         }
-        Some(Regex::new(&format!(r"\A(?:{pattern})\z")).expect("a pattern; a test reads it"))
+        let regex = Regex::new(&format!(r"\A(?:{pattern})\z")).expect("a pattern; a test reads it");
+        Some(Pattern { regex, takes_lists: each.is_some() })
     }
 }
 
 /// What a value in this place says; `None` when nobody knows.
-pub(super) fn find(program: Program, place: Place, key: &str, fits: impl Fn(&Regex) -> bool) -> Option<Says> {
+pub(super) fn find(
+    program: Program,
+    place: Place,
+    key: &str,
+    fits: impl Fn(&Pattern) -> bool,
+) -> Option<Says> {
     let rules = RULES.get(&place)?.get(key)?;
     let ours = |rule: &&Rule| rule.program == program || rule.program == Program::Any;
     rules.iter().filter(ours).find(|rule| rule.value.as_ref().is_none_or(&fits)).map(|rule| rule.says)
@@ -191,7 +225,11 @@ mod tests {
             (gemini, Attribute, "prompt", "anything at all", Some("ai.prompt_content")),
             (any, Attribute, "prompt", "anything at all", None),
             (any, Attribute, "gen_ai.prompt", "anything", Some("ai.prompt_content")),
-            (gemini, Attribute, "process.command_args", "/usr/bin/node", Some("app.usage")),
+            (gemini, Attribute, "process.command_args", "node", Some("app.usage")),
+            (gemini, Attribute, "process.command_args", "/usr/bin/node", Some("file.activity")),
+            (any, Attribute, "process.command", "code", Some("app.usage")),
+            (any, Attribute, "process.command", "/home/ana/complaint", Some("file.activity")),
+            (any, Attribute, "gen_ai.request.model", "anthropic/claude-3.5", Some("ai.prompt_meta")),
             (gemini, Attribute, "process.command_args", "my prompt", Some("ai.prompt_content")),
             (any, Attribute, "process.command_args", "my prompt", Some("app.usage")),
             (gemini, Body, "", "User prompt. Length: 30.", Some("ai.prompt_meta")),
@@ -226,6 +264,52 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    const SENTENCES: [&str; 8] = [
+        "My salary talk with Bob is on Friday, please keep it from HR",
+        "mail bob@acme.example and read /home/ana/hr/complaint-7.txt",
+        "bash /home/ana/private/divorce-letter.sh ana@home.example",
+        "please write my resignation letter, I am leaving because of Bob",
+        "the_whole_prompt_with_underscores_the_whole_prompt_with_underscores_",
+        "給老板的辭職信請幫我寫得客氣一點",
+        "/上司への苦情の手紙を書いて/ana@home.example/node",
+        "otel.sdk.my.salary.talk.with.bob",
+    ];
+
+    #[test]
+    fn a_sentence_fits_no_pattern() {
+        check().expect("a table");
+        for (place, keys) in RULES.iter() {
+            for (key, rules) in keys {
+                for pattern in rules.iter().filter_map(|rule| rule.value.as_ref()) {
+                    for sentence in SENTENCES {
+                        let is_name = sentence.starts_with("otel") && sentence.len() <= 64;
+                        let refused = !pattern.is_match(sentence);
+                        assert!(
+                            refused || (is_name && *place != Place::Metric),
+                            "{place:?} {key}: {sentence}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Other letters than those that are written there, and parts of `regex` that are built in only when asked for.
+    #[test]
+    fn patterns_name_what_they_take() {
+        let rows = csv::Reader::from_reader(include_str!("rules.csv").as_bytes());
+        let patterns = rows.into_records().map(|row| row.expect("a row")[5].to_owned());
+        for pattern in patterns.chain(SHARED.map(|(_, pattern)| pattern.to_owned())) {
+            for class in ["[^", "\\s", "\\S", "\\w", "\\d", "\\p", "(?"] {
+                assert!(
+                    !pattern.contains(class) || pattern.contains(&format!("\\{class}")),
+                    "{class} in {pattern}"
+                );
+            }
+            assert!(pattern.is_ascii(), "{pattern}");
         }
     }
 

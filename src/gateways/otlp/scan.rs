@@ -1,14 +1,13 @@
 //! What stands in one record, by category: read first, judged as a whole, stripped by the same classification after.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use regex::Regex;
 
 use super::records::Slot;
-use super::rules::{self, Class, Place, Program, Says};
+use super::rules::{self, Class, Pattern, Place, Program, Says};
 use crate::clock::Time;
 use crate::collection::report::Source;
 use crate::gateways::gate::device::Turn;
@@ -36,7 +35,7 @@ impl Context {
         self.free(Place::Body, |pattern| fits(value, pattern))
     }
 
-    fn free(self, place: Place, fits: impl Fn(&Regex) -> bool + Copy) -> Option<Says> {
+    fn free(self, place: Place, fits: impl Fn(&Pattern) -> bool + Copy) -> Option<Says> {
         let by_name = || rules::find(self.program, place, self.base?.id(), fits);
         rules::find(self.program, place, "", fits).or_else(by_name)
     }
@@ -57,7 +56,12 @@ impl Context {
 pub(super) struct Holds {
     parts: BTreeMap<Class, u64>,
     unknown: Option<u64>,
+    /// Of numbers that go along with whatever may.
+    ids: u64,
 }
+
+/// Elements of a list.
+const MOST_ELEMENTS: usize = 16;
 
 impl Holds {
     pub fn add(&mut self, says: Option<Says>, bytes: u64) {
@@ -71,12 +75,15 @@ impl Holds {
     /// Reads one place of a record.
     pub fn read(&mut self, context: Context, slot: Slot<'_>) {
         match slot {
-            Slot::Attributes(attributes, _) => {
-                for attribute in attributes {
-                    let says = context.attribute(attribute);
-                    // The name of a field that nobody knows may say it all.
-                    let key = if says.is_none() { attribute.key.len() as u64 } else { 0 };
-                    self.add(says, key + size(value_of(attribute.value.as_ref())));
+            Slot::Attributes(attributes, _) => self.attributes(context, attributes),
+            Slot::Aside { attributes, ids, fits, .. } => {
+                let length: u64 = ids.iter().map(|id| id.len() as u64).sum();
+                if fits {
+                    self.ids += length;
+                    self.attributes(context, attributes);
+                } else {
+                    let size = |a: &KeyValue| a.key.len() as u64 + size(value_of(a.value.as_ref()));
+                    self.add(None, attributes.iter().map(size).sum::<u64>() + length);
                 }
             }
             Slot::Text(place, text) => self.add(context.text(place, text), text.len() as u64),
@@ -87,12 +94,26 @@ impl Holds {
             }
             Slot::Never(text) if !text.is_empty() => self.add(None, text.len() as u64),
             Slot::Id(id, length) if !id.is_empty() && id.len() != length => self.add(None, id.len() as u64),
-            Slot::Never(_) | Slot::Id(..) => {}
+            Slot::Id(id, _) => self.ids += id.len() as u64,
+            Slot::Never(_) => {}
+        }
+    }
+
+    fn attributes(&mut self, context: Context, attributes: &[KeyValue]) {
+        let repeated = repeated(attributes);
+        for attribute in attributes {
+            let says = context.attribute(attribute).filter(|_| !repeated.contains(&attribute.key));
+            // The name of a field that nobody knows may say it all.
+            let key = if says.is_none() { attribute.key.len() as u64 } else { 0 };
+            self.add(says, key + size(value_of(attribute.value.as_ref())));
         }
     }
 
     /// Counts everything in it, and answers what may go on.
-    pub fn settle(self, turn: &mut Turn<'_>, source: &Source, (from, to): (Time, Time)) -> Allowed {
+    pub fn settle(mut self, turn: &mut Turn<'_>, source: &Source, (from, to): (Time, Time)) -> Allowed {
+        if let Some(mut first) = self.parts.first_entry() {
+            *first.get_mut() += self.ids;
+        }
         let mut allowed = BTreeSet::new();
         for (class, bytes) in self.parts {
             let Class { category, granularity, field } = class;
@@ -132,16 +153,19 @@ impl Allowed {
     /// Takes out of one place what may not go on.
     pub fn strip(&self, context: Context, slot: Slot<'_>) {
         match slot {
-            Slot::Attributes(attributes, dropped) => {
-                let before = attributes.len();
-                attributes.retain_mut(|attribute| {
-                    attribute.key_strindex = 0;
-                    // Some collectors take no message that holds a field without a value.
-                    let has_value = value_of(attribute.value.as_ref()).is_some();
-                    has_value && self.has(context.attribute(attribute))
-                });
-                let taken = u32::try_from(before - attributes.len()).unwrap_or(u32::MAX);
-                *dropped = dropped.saturating_add(taken);
+            Slot::Attributes(attributes, dropped) => self.strip_attributes(context, attributes, dropped),
+            Slot::Aside { attributes, dropped, ids: [trace, span], fits } => {
+                self.strip_attributes(context, attributes, dropped);
+                let is_something = |a: &KeyValue| matches!(context.attribute(a), Some(Says::Something(_)));
+                // Whoever has no attributes left is taken out.
+                if !fits || !attributes.iter().any(is_something) {
+                    attributes.clear();
+                }
+                for (id, length) in [(trace, 16), (span, 8)] {
+                    if id.len() != length {
+                        id.clear();
+                    }
+                }
             }
             Slot::Text(place, text) => {
                 if !self.has(context.text(place, text)) {
@@ -162,6 +186,25 @@ impl Allowed {
             }
         }
     }
+
+    fn strip_attributes(&self, context: Context, attributes: &mut Vec<KeyValue>, dropped: &mut u32) {
+        let (before, repeated) = (attributes.len(), repeated(attributes));
+        attributes.retain_mut(|attribute| {
+            attribute.key_strindex = 0;
+            // Some collectors take no message that holds a field without a value.
+            let has_value = value_of(attribute.value.as_ref()).is_some();
+            has_value && !repeated.contains(&attribute.key) && self.has(context.attribute(attribute))
+        });
+        let taken = u32::try_from(before - attributes.len()).unwrap_or(u32::MAX);
+        *dropped = dropped.saturating_add(taken);
+    }
+}
+
+/// Keys that occur more than once. Readers differ in which of them counts, and each would hold something else.
+fn repeated(attributes: &[KeyValue]) -> HashSet<String> {
+    let mut seen = HashSet::with_capacity(attributes.len());
+    let again = attributes.iter().filter(|attribute| !seen.insert(attribute.key.as_str()));
+    again.map(|attribute| attribute.key.clone()).collect()
 }
 
 /// `None` for one that says nothing: the kind without a value, and what stands for a word of a profile, which isn't here.
@@ -193,18 +236,20 @@ fn size(value: Option<&Value>) -> u64 {
 }
 
 /// Bytes and lists of pairs fit no pattern: what is in them has no name that the table knows.
-fn fits(value: &Value, pattern: &Regex) -> bool {
+fn fits(value: &Value, pattern: &Pattern) -> bool {
     let text: Cow<'_, str> = match value {
         Value::StringValue(text) => text.into(),
         Value::BoolValue(flag) => flag.to_string().into(),
         Value::IntValue(number) => number.to_string().into(),
         Value::DoubleValue(number) => number.to_string().into(),
         Value::ArrayValue(array) => {
-            return array.values.iter().all(|element| match value_of(Some(element)) {
-                Some(Value::ArrayValue(_)) => false,
+            let element = |element| match value_of(Some(element)) {
+                None | Some(Value::ArrayValue(_)) => false,
                 Some(element) => fits(element, pattern),
-                None => true,
-            });
+            };
+            return pattern.takes_lists
+                && array.values.len() <= MOST_ELEMENTS
+                && array.values.iter().all(element);
         }
         Value::BytesValue(_) | Value::KvlistValue(_) | Value::StringValueStrindex(_) => return false,
     };

@@ -24,7 +24,7 @@ use crate::gateways::gate::device::{self, Turn};
 use crate::register::Category;
 
 /// A request of one of the three signals.
-pub(super) trait Message: prost::Message + Default + Serialize + DeserializeOwned {
+pub(super) trait Message: prost::Message + Default + Serialize + DeserializeOwned + 'static {
     /// The last part of its path.
     const SIGNAL: &'static str;
     /// What its answer calls the number of records that weren't taken.
@@ -44,16 +44,20 @@ macro_rules! message {
             fn strip(&mut self, turn: &mut Turn<'_>) -> i64 {
                 let mut rejected = 0;
                 self.$resources.retain_mut(|group| {
-                    let scope = group.$scopes.first().and_then(|scope| scope.scope.as_ref());
-                    let mut judge = Judge::new(turn, group.resource.as_ref(), scope);
+                    let scopes = group.$scopes.iter().map(|scope| scope.scope.as_ref());
+                    let from = Senders::read(group.resource.as_ref(), scopes);
+                    let mut programs = from.scopes.iter();
                     let mut all = Kept::default();
                     group.$scopes.retain_mut(|scope| {
+                        let program = programs.next().copied().unwrap_or(Program::Any);
+                        let mut judge = Judge::new(turn, program, &from);
                         let mut kept = Kept::default();
                         scope.$records.retain_mut(|record| judge.$judge(record, &mut kept));
                         judge.around(&mut Around(&mut scope.scope, &mut scope.schema_url), &kept);
                         all.join(&kept);
                         !scope.$records.is_empty()
                     });
+                    let mut judge = Judge::new(turn, from.all, &from);
                     judge.around(&mut Around(&mut group.resource, &mut group.schema_url), &all);
                     rejected += all.rejected;
                     !group.$scopes.is_empty()
@@ -106,6 +110,37 @@ impl Kept {
     }
 }
 
+/// Which programs a resource's records are from.
+struct Senders {
+    /// Each of its scopes'.
+    scopes: Vec<Program>,
+    /// The one that they have in common.
+    all: Program,
+    version: Option<String>,
+}
+
+impl Senders {
+    /// By its name, and by each scope's own; of two that differ neither is believed.
+    fn read<'s>(
+        resource: Option<&Resource>,
+        scopes: impl Iterator<Item = Option<&'s InstrumentationScope>>,
+    ) -> Self {
+        let attribute = |key| resource.and_then(|resource| text(&resource.attributes, key));
+        let named = attribute("service.name").and_then(Program::named);
+        let program = |scope: Option<&InstrumentationScope>| {
+            let own = scope.and_then(|scope| Program::named(&scope.name));
+            match (named, own) {
+                (Some(one), Some(other)) if one != other => Program::Any,
+                (one, other) => one.or(other).unwrap_or(Program::Any),
+            }
+        };
+        let scopes: Vec<Program> = scopes.map(program).collect();
+        let first = scopes.first().copied().or(named).unwrap_or(Program::Any);
+        let all = if scopes.iter().all(|program| *program == first) { first } else { Program::Any };
+        Senders { scopes, all, version: attribute("service.version").map(str::to_owned) }
+    }
+}
+
 /// Decides for what one program sent.
 struct Judge<'j, 'd> {
     turn: &'j mut Turn<'d>,
@@ -114,17 +149,8 @@ struct Judge<'j, 'd> {
 }
 
 impl<'j, 'd> Judge<'j, 'd> {
-    fn new(
-        turn: &'j mut Turn<'d>,
-        resource: Option<&Resource>,
-        scope: Option<&InstrumentationScope>,
-    ) -> Self {
-        let attribute = |key| resource.and_then(|resource| text(&resource.attributes, key));
-        let by_scope = || Program::named(&scope?.name);
-        let program = attribute("service.name").and_then(Program::named).or_else(by_scope);
-        let program = program.unwrap_or(Program::Any);
-        let source = device::source(program.source(), attribute("service.version"));
-        Judge { turn, program, source }
+    fn new(turn: &'j mut Turn<'d>, program: Program, from: &Senders) -> Self {
+        Judge { turn, program, source: device::source(program.source(), from.version.as_deref()) }
     }
 
     /// Before anything was ever allowed: what is judged for this time is refused, for the reason that holds now.
@@ -137,7 +163,7 @@ impl<'j, 'd> Judge<'j, 'd> {
         let name = Some(record.event_name.as_str()).filter(|name| !name.is_empty());
         let base = self.base(Place::Log, name.or_else(|| text(&record.attributes, "event.name")));
         let times = [record.time_unix_nano, record.observed_time_unix_nano];
-        let time = between(times.into_iter(), self.turn.now);
+        let time = between(times.into_iter()).unwrap_or_else(Self::never);
         let goes = self.record(record, base, time);
         kept.count(time, goes);
         goes
@@ -147,7 +173,10 @@ impl<'j, 'd> Judge<'j, 'd> {
         let base = self.base(Place::Span, Some(&span.name));
         let events = span.events.iter().map(|event| event.time_unix_nano);
         let ends = [span.start_time_unix_nano, span.end_time_unix_nano];
-        let time = between(ends.into_iter().chain(events), self.turn.now);
+        // It may have begun whenever, unless it says so.
+        let known =
+            between(ends.into_iter().chain(events)).filter(|_| at(span.start_time_unix_nano).is_some());
+        let time = known.unwrap_or_else(Self::never);
         let goes = self.record(span, base, time);
         kept.count(time, goes);
         goes
@@ -187,7 +216,7 @@ impl<'j, 'd> Judge<'j, 'd> {
         kept: &mut Kept,
     ) -> usize {
         points.retain_mut(|point| {
-            let time = self.point_time(point, is_gauge);
+            let time = Self::point_time(point, is_gauge);
             let mut base = Holds::default();
             base.add(says, 8);
             // Without the number, what else the point says goes nowhere.
@@ -206,11 +235,11 @@ impl<'j, 'd> Judge<'j, 'd> {
 
     /// A gauge is of one moment. Everything else sums up the time since its start, and tells of all of it: with a start
     /// before the yes, or none, it goes nowhere until the program counts anew.
-    fn point_time(&self, point: &impl Point, is_gauge: bool) -> (Time, Time) {
+    fn point_time(point: &impl Point, is_gauge: bool) -> (Time, Time) {
         let (start, read) = point.times();
+        let is_known = at(read).is_some() && (is_gauge || at(start).is_some());
         let exemplars = point.exemplar_times().into_iter();
-        let (from, to) = between(exemplars.chain([start, read]), self.turn.now);
-        if is_gauge || at(start).is_some() { (from, to) } else { (Self::never().0, to) }
+        between(exemplars.chain([start, read])).filter(|_| is_known).unwrap_or_else(Self::never)
     }
 
     fn base(&self, place: Place, name: Option<&str>) -> Option<Says> {
@@ -261,8 +290,10 @@ fn tidy_temporality(metric: &mut Metric) {
     }
 }
 
+/// The one value of this name; of several nobody knows which is meant.
 fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
-    let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
+    let mut named = attributes.iter().filter(|attribute| attribute.key == key);
+    let (attribute, None) = (named.next()?, named.next()) else { return None };
     match attribute.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(text),
         _ => None,

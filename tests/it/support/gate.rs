@@ -238,24 +238,34 @@ pub struct Collector {
     pub address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     answer: Arc<Mutex<Answer>>,
+    pause: Arc<Mutex<Duration>>,
 }
 
 impl Collector {
     pub async fn start(answer: impl FnMut(&Got) -> (u16, String) + Send + 'static) -> Self {
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(answer)));
-        let (all, say) = (got.clone(), answer.clone());
+        let pause: Arc<Mutex<Duration>> = Arc::default();
+        let (all, say, wait) = (got.clone(), answer.clone(), pause.clone());
         let receive = async move |uri: Uri, headers: HeaderMap, body: Bytes| {
             let one = Got { path: uri.to_string(), headers, body };
             let (status, text) = (say.lock().expect("held for a moment only"))(&one);
             all.lock().expect("held for a moment only").push(one);
+            let wait = *wait.lock().expect("held for a moment only");
+            tokio::time::sleep(wait).await;
             (StatusCode::from_u16(status).expect("a status"), text)
         };
         Collector {
             address: listen(Router::new().fallback(receive).layer(DefaultBodyLimit::disable())).await,
             got,
             answer,
+            pause,
         }
+    }
+
+    /// From now on it thinks for so long before it answers.
+    pub fn wait(&self, time: Duration) {
+        *self.pause.lock().expect("held for a moment only") = time;
     }
 
     /// From now on.
