@@ -278,6 +278,7 @@ fn run(command: Command) -> Result<ExitCode, StartError> {
         Command::Gateway { config, check } => {
             let config = gate::Config::read(&config).map_err(|e| StartError::Other(format!("{e:#}")))?;
             if check {
+                config.check_files().map_err(|e| StartError::Other(format!("{e:#}")))?;
                 println!("The configuration can be used.");
                 return Ok(ExitCode::SUCCESS);
             }

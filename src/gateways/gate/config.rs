@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 
 use crate::collection::report::{Country, Destination, Host, Recipient};
-use crate::register::Purpose;
+use crate::register::{Purpose, country_name};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -74,6 +74,9 @@ pub struct SiteConfig {
     pub recipient: Option<String>,
     #[serde(default)]
     pub country: Option<String>,
+    /// Lets the collector be reached without TLS although it is another machine.
+    #[serde(default)]
+    pub allow_http: bool,
     /// What the collector is for. Given, only declarations with this purpose let anything pass.
     #[serde(default)]
     pub purpose: Option<Purpose>,
@@ -121,6 +124,7 @@ impl Config {
         ensure!((5..=3600).contains(&self.interval), "interval: must be 5 to 3600 seconds");
         ensure!(!self.devices.is_empty(), "no [[device]] is given");
         let mut names = std::collections::BTreeSet::new();
+        let mut addresses = std::collections::BTreeSet::new();
         for device in &self.devices {
             let name = &device.name;
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -139,6 +143,8 @@ impl Config {
                 "{name}: has neither activitywatch nor otlp nor wakatime nor osquery_secret_file"
             );
             for (kind, site) in device.sites() {
+                let listen = site.listen;
+                ensure!(listen.port() == 0 || addresses.insert(listen), "listen: {listen} is given twice");
                 self.check_site(site).with_context(|| format!("{name}.{kind}"))?;
             }
         }
@@ -151,7 +157,34 @@ impl Config {
             "listen: {} is reached from other machines without TLS; set behind_proxy = true when a proxy with TLS stands in front",
             site.listen
         );
+        let base = site.base()?;
+        ensure!(
+            base.scheme() == "https" || crate::gateways::link::is_local(&base) || site.allow_http,
+            "upstream: records and keys would travel in the clear; use https, or set allow_http = true in a network of your own"
+        );
+        let itself = base.port_or_known_default() == Some(site.listen.port())
+            && crate::gateways::link::is_local(&base)
+            && site.listen.ip().is_loopback();
+        ensure!(!itself, "upstream: is the gateway's own address");
         site.destination().map(|_| ())
+    }
+
+    /// What only opening the files and reading them shows: for `--check`.
+    pub fn check_files(&self) -> anyhow::Result<()> {
+        for device in &self.devices {
+            for (kind, site) in device.sites() {
+                super::upstream::Upstream::new(site).with_context(|| format!("{}.{kind}", device.name))?;
+            }
+            let enrolled = self.state.join(&device.name).join("agent.json").exists();
+            if let Some(secret) = device.secret_file.as_deref().filter(|_| !enrolled) {
+                Secret::read(secret).with_context(|| device.name.clone())?;
+            }
+            if let Some(secret) = &device.osquery_secret_file {
+                Secret::read(secret).with_context(|| device.name.clone())?;
+            }
+        }
+        self.osquery.as_ref().map(crate::gateways::osquery::acceptor).transpose().context("osquery")?;
+        Ok(())
     }
 }
 
@@ -181,6 +214,7 @@ impl SiteConfig {
             host: Host::new(host).context("upstream: has a host that reports can't name")?,
             recipient: Recipient::new(recipient.as_str()).context("recipient: must be org: and an id")?,
             country: Country::new(country.as_str())
+                .filter(|country| country_name(country.as_str()).is_some())
                 .context("country: must be two capital letters of ISO 3166")?,
         }))
     }
@@ -241,6 +275,9 @@ mod tests {
             (site("127.0.0.1:4318", "https://otel.acme.example", "recipient = 'org:a'"), "say both"),
             (site("0.0.0.0:4318", "http://127.0.0.1:1", ""), "behind_proxy"),
             (site("127.0.0.1:4318", "ftp://x", ""), "http"),
+            (site("127.0.0.1:4318", "http://otel.acme.example", known), "in the clear"),
+            (site("127.0.0.1:4318", "http://localhost:4318", ""), "own address"),
+            (site("127.0.0.1:4318", "https://x.example", "recipient = 'org:a'\ncountry = 'ZZ'"), "ISO 3166"),
             (site("127.0.0.1:4318", "https://name:secret@x", known), "without a name"),
             (site("127.0.0.1:4318", "https://x.example", "recipient = 'acme'\ncountry = 'DE'"), "org:"),
         ] {

@@ -36,9 +36,16 @@ impl Device {
         Device { policies, clock, now, tally, closed: AtomicBool::new(false), errands: Arc::default() }
     }
 
-    /// Nothing passes from now on: the server no longer knows this device's gateway.
+    /// Nothing passes until the server is heard again: it no longer knows this device's gateway, or what it says
+    /// can't be kept.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.policies.lose_touch();
+    }
+
+    /// Says that the gateway is awake.
+    pub fn wake(&self) {
+        self.tally.lock().expect("nobody panics while holding it").1.wake(self.clock.now());
     }
 
     /// Does what a request asks for to its end, whether or not its sender still listens: what is on its way to the
@@ -71,6 +78,9 @@ impl Device {
     /// Decides by the newest policy from now on, and answers it once nothing that the former one decided is under way.
     pub async fn follow(&self) -> Arc<Current> {
         let new = Arc::new(self.policies.current());
+        if new.is_heard() {
+            self.closed.store(false, Ordering::SeqCst);
+        }
         let old = {
             let mut now = self.now.write().expect("nobody panics while holding it");
             std::mem::replace(&mut *now, new.clone())
@@ -79,14 +89,17 @@ impl Device {
         while Arc::strong_count(&old) > 1 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(GLANCE).await;
         }
+        if Arc::strong_count(&old) > 1 {
+            tracing::error!("a request takes longer than any may; the policy counts as applied all the same");
+        }
         new
     }
 
-    /// What was counted since the last time, with its window.
-    pub fn cut(&self) -> Option<(Window, Vec<Item>)> {
+    /// What was counted since the last time, with its windows.
+    pub fn cut(&self) -> Vec<(Window, Vec<Item>)> {
         let mut tally = self.tally.lock().expect("nobody panics while holding it");
         let cut = tally.1.take(self.clock.now());
-        tally.0 += u64::from(cut.is_some());
+        tally.0 += cut.len() as u64;
         cut
     }
 

@@ -48,6 +48,9 @@ const SOFTWARE: &str = concat!("daylight-gateway/", env!("CARGO_PKG_VERSION"));
 
 /// How long a request may take, its way to the collector and back included.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// Before a device whose server doesn't know it, or whose folder can't be written, is tried again.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 /// A listener and what answers there.
 struct Door {
@@ -76,12 +79,20 @@ pub async fn run_then(
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
     let (mut doors, mut reporters, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut nodes, mut tellers) = (Vec::new(), Vec::new());
+    let (mut nodes, mut tellers, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for device in &config.devices {
         let (reporter, contact) = tokio::select! {
             () = &mut shutdown => return Ok(()),
             begun = begin(&config, device, &clock, &random) => {
-                begun.with_context(|| format!("device {}", device.name))?
+                match begun.with_context(|| format!("device {}", device.name)) {
+                    Ok(begun) => begun,
+                    // A colleague's device mustn't wait for one whose secret is wrong.
+                    Err(error) if config.devices.len() > 1 => {
+                        tracing::error!("{error:#}; nothing of this device comes in before the next start");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         };
         for (kind, site) in device.sites() {
@@ -93,38 +104,46 @@ pub async fn run_then(
         tellers.push(teller);
         contacts.push((contact, reporter.device.policies.clone()));
         reporters.push(reporter);
+        names.push(&device.name);
     }
+    anyhow::ensure!(!reporters.is_empty(), "no device could be started; the lines above say why");
     if let Some(osquery) = &config.osquery {
         doors.push(open_osquery(osquery, nodes, random).await.context("osquery")?);
     }
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
     let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
-    let lives = reporters.iter_mut().zip(&mut tellers).zip(&contacts).zip(&config.devices);
-    let lives = lives.map(|(((reporter, teller), (contact, policies)), device)| async move {
+    let lives = reporters.iter_mut().zip(&mut tellers).zip(&contacts).zip(&names);
+    let lives = lives.map(|(((reporter, teller), (contact, policies)), name)| async move {
         let closing = reporter.device.clone();
-        let ended = tokio::select! {
-            Err(error) = contact.poll(policies) => error,
-            Err(error) = contact.confirm(policies) => error,
-            Err(error) = reporter.work() => error,
-            error = tell(teller) => error,
-        };
-        // The others' devices go on; of this one nothing passes any more, and its agents notice nothing.
-        closing.close();
-        tracing::error!(device = device.name, "{ended:#}; nothing of this device passes any more");
-        ended
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = tokio::time::Instant::now();
+            let ended: anyhow::Error = tokio::select! {
+                Err(error) = contact.poll(policies) => error,
+                Err(error) = contact.confirm(policies) => error,
+                Err(error) = reporter.work() => error,
+                error = tell(teller) => error,
+            };
+            // The others' devices go on; of this one nothing passes until the server is heard again. Its agents are
+            // told that all is well meanwhile: they would keep what they have.
+            closing.close();
+            tracing::error!(device = %name, "{ended:#}; nothing of this device passes until that has changed");
+            pause = if begun.elapsed() > MAX_PAUSE { FIRST_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
+            tokio::time::sleep(pause).await;
+        }
     });
-    let ended = tokio::select! {
-        () = &mut shutdown => Ok(()),
-        mut errors = join_all(lives) => Err(errors.remove(0)),
-    };
+    tokio::select! {
+        () = &mut shutdown => {}
+        _ = join_all(lives) => {}
+    }
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
     join_all(serving).await;
     join_all(reporters.iter().map(|reporter| reporter.device.rest())).await;
     join_all(reporters.iter_mut().map(Reporter::end)).await;
     join_all(tellers.iter_mut().flatten().map(Teller::end)).await;
-    ended
+    Ok(())
 }
 
 async fn begin(

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 use super::device::Device;
 use crate::gateways::link::outgoing::Outgoing;
 
+/// How often the gateway notices that it is awake.
+const TICK: Duration = Duration::from_secs(20);
+
 pub(super) struct Reporter {
     pub device: Arc<Device>,
     pub outgoing: Outgoing,
@@ -47,8 +50,9 @@ impl Reporter {
             }
             tokio::select! {
                 _ = news.changed() => {}
-                () = tokio::time::sleep_until(wake.min(next)) => {}
+                () = tokio::time::sleep_until(wake.min(next).min(Instant::now() + TICK)) => {}
             }
+            self.device.wake();
         }
     }
 
@@ -62,13 +66,15 @@ impl Reporter {
             );
             return Ok(());
         }
-        let Some((window, items)) = self.device.cut() else { return Ok(()) };
-        if self.outgoing.is_full() {
-            tracing::error!("reports of a day are lost: the server has taken none for too long");
-            return Ok(());
+        let full = self.outgoing.is_full();
+        for (window, items) in self.device.cut() {
+            if full {
+                tracing::error!("reports of a day are lost: the server has taken none for too long");
+                continue;
+            }
+            let policy = self.device.policies.applied_by(window.end);
+            self.outgoing.report(window, &items, policy)?;
         }
-        let policy = self.device.policies.applied_by(window.end);
-        self.outgoing.report(window, &items, policy)?;
         self.outgoing.save()
     }
 

@@ -27,7 +27,7 @@ use crate::register::{Category, Purpose, source_key};
 const NAME: &str = "policy.json";
 /// Seconds after which a server that wasn't heard may have been told a no and a yes again: who asks meets the yes alone,
 /// under the revision that it knows.
-const OUT_OF_TOUCH: i64 = 120;
+const OUT_OF_TOUCH: i64 = 90;
 /// Confirmations that wait for the server, and policies remembered for late reports.
 const MAX_KEPT: usize = 50;
 
@@ -57,6 +57,8 @@ pub(in crate::gateways) struct Current {
     /// A clock that is set back doesn't lengthen a bundle's time within one run.
     ends: Option<Instant>,
     since: Arc<BTreeMap<Uuid, Time>>,
+    /// The server has been heard since the start, and since the last trouble: what a folder keeps may be long refused.
+    heard: bool,
     /// Grows with each change.
     pub generation: u64,
 }
@@ -114,6 +116,10 @@ impl Current {
         })
     }
 
+    pub fn is_heard(&self) -> bool {
+        self.heard
+    }
+
     pub fn allows(&self, category: Category, program: &str, now: Time) -> bool {
         self.bundle.as_ref().is_some_and(|bundle| {
             let at = if self.is_in_force(now) { now } else { now.max(bundle.not_after) };
@@ -132,15 +138,18 @@ impl Current {
                 && what.purpose.is_none_or(|purpose| rule.purpose == purpose)
         };
         let mut worst = Err(DropReason::NotDeclared);
-        let in_force = self.is_in_force(now);
+        let in_force = self.heard && self.is_in_force(now);
+        // A clock that is ahead could carry records over a no; a little ahead every clock is.
+        let ahead = if to > now { MAX_SKEW_SECONDS } else { 0 };
         for rule in bundle.rules.iter().filter(ours) {
             let since = self.since.get(&rule.processing).filter(|_| rule.collect);
             worst = match since {
                 None if rule.optional => Err(DropReason::OptOut),
                 None => Err(DropReason::Paused),
                 Some(_) if rule.optional && !in_force => Err(DropReason::PolicyExpired),
-                // A clock that is ahead could carry records over a no; a little ahead every clock is.
-                Some(since) if from < *since || to > now.plus_seconds(MAX_SKEW_SECONDS) => {
+                Some(since)
+                    if from < since.plus_seconds(ahead) || to > now.plus_seconds(MAX_SKEW_SECONDS) =>
+                {
                     Err(DropReason::Filtered)
                 }
                 Some(_) => return Ok(()),
@@ -176,6 +185,10 @@ impl Policies {
     pub fn open(file: &StateFile, agent_id: Uuid, signer: SigningKey, clock: Clock) -> anyhow::Result<Self> {
         let path = file.beside(NAME);
         let kept: Kept = super::state::read(&path)?.unwrap_or_default();
+        // A clock that was ahead when they were kept would refuse everything until it is so late.
+        let latest = clock.now().plus_seconds(MAX_SKEW_SECONDS);
+        let mut kept = kept;
+        kept.since.values_mut().for_each(|since| *since = (*since).min(latest));
         let since = Arc::new(kept.since.clone());
         let mut current = Current { distrusted: kept.distrusted, since, ..Current::default() };
         if let Some(signed) = &kept.bundle {
@@ -224,6 +237,7 @@ impl Policies {
         let now = self.clock.now();
         let since = since(&inner.kept.since, known, &bundle, inner.is_in_touch(now), now);
         inner.heard = Some(now);
+        inner.current.heard = true;
         let seconds = bundle.not_after.seconds_since(bundle.issued_at).try_into().unwrap_or(0);
         inner.kept.bundle = Some(serde_json::from_slice(body)?);
         inner.current.since = Arc::new(since.clone());
@@ -242,13 +256,22 @@ impl Policies {
     /// The server says that nothing has changed since it was asked last.
     pub fn unchanged(&self) -> anyhow::Result<()> {
         let (mut inner, now) = (self.lock(), self.clock.now());
-        let in_touch = inner.is_in_touch(now);
+        let in_touch = inner.is_in_touch(now) && inner.current.heard;
         inner.heard = Some(now);
+        inner.current.heard = true;
         let Some(bundle) = inner.current.bundle.clone().filter(|_| !in_touch) else { return Ok(()) };
         let known = Some((bundle.revision, bundle.rules.as_slice()));
         inner.kept.since = since(&inner.kept.since, known, &bundle, false, now);
         inner.current.since = Arc::new(inner.kept.since.clone());
         self.changed(&mut inner)
+    }
+
+    /// Something went wrong between this agent and the server: what is optional waits until the server is heard again.
+    pub fn lose_touch(&self) {
+        let mut inner = self.lock();
+        (inner.heard, inner.current.heard) = (None, false);
+        inner.current.generation += 1;
+        self.news.send_replace(());
     }
 
     fn believe(&self, inner: &Inner, body: &[u8]) -> Result<Bundle, Refused> {
@@ -363,7 +386,7 @@ impl Policies {
 
 impl Inner {
     fn is_in_touch(&self, now: Time) -> bool {
-        self.heard.is_some_and(|heard| now.seconds_since(heard) <= OUT_OF_TOUCH)
+        self.heard.is_some_and(|heard| (0..=OUT_OF_TOUCH).contains(&now.seconds_since(heard)))
     }
 }
 
@@ -418,7 +441,7 @@ mod tests {
 
     fn current(bundle: Bundle, since: i64) -> Current {
         let since = Arc::new([(Uuid::from_u128(1), at(since))].into());
-        Current { bundle: Some(Arc::new(bundle)), since, ..Current::default() }
+        Current { bundle: Some(Arc::new(bundle)), since, heard: true, ..Current::default() }
     }
 
     fn what(category: &str, program: &'static str) -> What<'static> {
@@ -453,6 +476,20 @@ mod tests {
         assert_eq!(judge(&allowed, 100, 600), Ok(()));
         assert_eq!(judge(&allowed, 99, 600), Err(DropReason::Filtered), "it began before the yes");
         assert_eq!(judge(&allowed, 100, 901), Err(DropReason::Filtered), "from the future");
+        assert_eq!(judge(&allowed, 400, 700), Ok(()), "a clock that is a little ahead");
+        assert_eq!(
+            judge(&allowed, 399, 700),
+            Err(DropReason::Filtered),
+            "which may have been before the yes"
+        );
+        let unheard = Current { heard: false, ..allowed.clone() };
+        assert_eq!(
+            judge(&unheard, 100, 600),
+            Err(DropReason::PolicyExpired),
+            "who knows what was said meanwhile"
+        );
+        let must = Current { heard: false, ..current(bundle(1, true, false), 100) };
+        assert_eq!(judge(&must, 100, 600), Ok(()));
         assert_eq!(judge(&current(bundle(1, false, true), 0), 1, 2), Err(DropReason::OptOut));
         assert_eq!(judge(&current(bundle(1, false, false), 0), 1, 2), Err(DropReason::Paused));
         assert_eq!(judge(&Current::default(), 1, 2), Err(DropReason::PolicyExpired));

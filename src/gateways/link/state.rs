@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -113,6 +113,8 @@ impl StateFile {
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         let context = || format!("the agent's folder {} can't be used", folder.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(context)?;
+        // One that was there before may be open to others.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).with_context(context)?;
         let lock = private(OpenOptions::new().create(true).truncate(false), &folder.join("lock"))
             .with_context(context)?;
         // Two agents with one key would contradict each other, which the server records as a finding.
