@@ -8,6 +8,7 @@
 pub mod activitywatch;
 pub mod gate;
 mod link;
+mod names;
 mod osquery;
 mod otlp;
 mod wakatime;

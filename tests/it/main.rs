@@ -25,6 +25,7 @@ mod findings_isolation;
 mod findings_mail;
 mod findings_mine;
 mod gateway_activitywatch;
+mod gateway_activitywatch_arrival;
 mod gateway_activitywatch_attack;
 mod gateway_activitywatch_beside;
 mod gateway_canaries;

@@ -21,7 +21,11 @@ use serde_json::{Map, Value};
 use super::coverage::Span;
 use crate::clock::Time;
 use crate::collection::report::{Amount, Item, Source, Window};
+use crate::gateways::names::is_host;
 use crate::register::{Category, Granularity};
+
+/// What editors' watchers call their buckets.
+pub(super) const EDITOR: &str = "app.editor.activity";
 
 /// One event without its content.
 #[derive(Debug, Clone)]
@@ -67,6 +71,16 @@ pub(super) fn keys<'a>(bucket_type: &str, fields: &'a Map<String, Value>) -> Vec
     fields.iter().map(sort).collect()
 }
 
+/// Whether a bucket's type decides what a key of this says; and the categories that it decides between, as far as they
+/// are known.
+pub(super) fn depends_on_bucket(fields: &Map<String, Value>) -> bool {
+    fields.contains_key("project") || fields.contains_key("language")
+}
+
+pub(super) fn editors_categories() -> Vec<Category> {
+    ["file.activity", "code.activity"].into_iter().filter_map(Category::parse).collect()
+}
+
 /// One part for each category and granularity; what isn't known and holds nothing is nothing.
 pub(super) fn sum(all: impl Iterator<Item = Part>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
@@ -110,6 +124,7 @@ fn classify_key(bucket_type: &str, key: &str, value: &Value, with_url: bool) -> 
     let text = value.is_string() || value.is_null();
     let number = value.is_number() || value.is_null();
     let flag = value.is_boolean() || number;
+    let is_editor = bucket_type == EDITOR;
     match key {
         "app" if text => ("app.usage", Metadata),
         "title" if text => ("window.titles", Content),
@@ -122,13 +137,17 @@ fn classify_key(bucket_type: &str, key: &str, value: &Value, with_url: bool) -> 
         "url" if text => ("web.urls", Content),
         // Beside the address itself, the site and the tab's state tell nothing more: part of that record.
         "domain" if text && with_url => ("web.urls", Content),
-        "domain" if text => ("web.domains", Metadata),
+        "domain" if text && (is_empty(value) || value.as_str().is_some_and(is_host)) => {
+            ("web.domains", Metadata)
+        }
+        // More than a site's name is an address, whatever it is called.
+        "domain" if text => ("web.urls", Content),
         "audible" | "incognito" | "tabCount" if flag && with_url => ("web.urls", Content),
         "audible" | "incognito" | "tabCount" if flag => ("app.usage", Metadata),
-        "file" | "project" | "language" if text && bucket_type == "app.editor.activity" => {
-            ("code.activity", Metadata)
-        }
+        // What somebody works on is called so by its name, as with other editors' records.
         "file" if text => ("file.activity", Metadata),
+        "project" if text && is_editor => ("file.activity", Metadata),
+        "language" if text && is_editor => ("code.activity", Metadata),
         _ => ("unknown", Content),
     }
 }

@@ -59,7 +59,7 @@ fn each_watchers_events_are_recognised() {
         (
             "app.editor.activity",
             json!({"file": "/a/b.rs", "project": "/a", "language": "rust"}),
-            vec!["code.activity metadata"],
+            vec!["code.activity metadata", "file.activity metadata"],
         ),
     ];
     for (kind, data, expected) in cases {
@@ -74,6 +74,13 @@ fn what_a_bucket_calls_itself_hides_nothing() {
         ["presence metadata", "window.titles content"]
     );
     assert_eq!(categories("afkstatus", json!({"url": "https://a.example/"})), ["web.urls content"]);
+    for address in ["https://intranet.example/hr/complaint?id=7", "intranet.example/hr", "a letter to HR"] {
+        assert_eq!(categories("web.tab.current", json!({"domain": address})), ["web.urls content"]);
+    }
+    for kind in ["app.editor.activity", "currentwindow"] {
+        let file = json!({"file": "/home/ana/complaint.odt"});
+        assert_eq!(categories(kind, file), ["file.activity metadata"], "{kind}");
+    }
     // Names that promise one thing and hold another.
     for (kind, data) in [
         ("afkstatus", json!({"status": "Letter to the works council"})),

@@ -1,10 +1,14 @@
 //! One device at the gate: what its person allows at this moment, and what has come in since the last report.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::tally::{Entry, Part, Tally};
+use super::upstream::{Reply, Unreached};
 use crate::clock::{Clock, Time};
 use crate::collection::report::{Destination, DropReason, Item, Source, Window};
 use crate::gateways::link::policy::{Current, Policies};
@@ -12,7 +16,7 @@ use crate::register::{Category, Purpose};
 
 /// How often it is looked whether a request that the former policy decided has ended.
 const GLANCE: Duration = Duration::from_millis(10);
-/// Longer than any request may take.
+/// Longer than any request may take ([`super::upstream::ERRAND`]).
 const LAST_TURN: Duration = Duration::from_secs(60);
 
 pub(in crate::gateways) struct Device {
@@ -21,13 +25,15 @@ pub(in crate::gateways) struct Device {
     now: RwLock<Arc<Current>>,
     tally: Mutex<(u64, Tally)>,
     closed: AtomicBool,
+    /// Held by whatever was begun and isn't over.
+    errands: Arc<()>,
 }
 
 impl Device {
     pub fn new(policies: Arc<Policies>, clock: Clock) -> Self {
         let tally = Mutex::new((0, Tally::new(clock.now())));
         let now = RwLock::new(Arc::new(policies.current()));
-        Device { policies, clock, now, tally, closed: AtomicBool::new(false) }
+        Device { policies, clock, now, tally, closed: AtomicBool::new(false), errands: Arc::default() }
     }
 
     /// Nothing passes until the server is heard again: it no longer knows this device's gateway, or what it says
@@ -40,6 +46,25 @@ impl Device {
     /// Says that the gateway is awake.
     pub fn wake(&self) {
         self.tally.lock().expect("nobody panics while holding it").1.wake(self.clock.now());
+    }
+
+    /// Does what a request asks for to its end, whether or not its sender still listens: what is on its way to the
+    /// collector is counted.
+    pub fn run<T: Send + 'static>(&self, errand: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let hold = self.errands.clone();
+        tokio::spawn(async move {
+            let done = errand.await;
+            drop(hold);
+            done
+        })
+    }
+
+    /// Waits until nothing is under way that a request began, so that the last report counts it.
+    pub async fn rest(&self) {
+        let deadline = tokio::time::Instant::now() + LAST_TURN;
+        while Arc::strong_count(&self.errands) > 1 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(GLANCE).await;
+        }
     }
 
     /// A request's hold on the policy as it is: until it is over, that policy doesn't count as replaced.
@@ -144,6 +169,18 @@ impl Site {
     }
 }
 
+impl Site {
+    /// Whether what was sent may be with the collector. One elsewhere may keep what it says it refuses, and nobody would
+    /// ever know: any answer counts. One on this machine is believed when it refuses: nothing has left, and a count of
+    /// what isn't there would accuse the agent that counts behind it.
+    pub fn may_have_arrived(&self, sent: &Result<Reply, Unreached>) -> bool {
+        match sent {
+            Ok(reply) => reply.is_success() || self.destination.is_some(),
+            Err(unreached) => unreached.may_have_arrived,
+        }
+    }
+}
+
 impl Turn<'_> {
     /// Whether this part of a record that was observed from `from` to `to` may go on; it will be counted either way.
     pub fn decide(&mut self, part: Part, source: &Source, from: Time, to: Time) -> bool {
@@ -182,6 +219,11 @@ impl Turn<'_> {
     pub fn allowed_since(&self, category: Category, program: &str) -> Option<Time> {
         let what = crate::gateways::link::policy::What { category, program, purpose: self.site.purpose };
         self.current.allowed_since(&what, self.now)
+    }
+
+    /// Whether anything at all of this program may go on.
+    pub fn lets_something_pass(&self, program: &str) -> bool {
+        Category::all().any(|category| self.allowed_since(category, program).is_some())
     }
 
     /// Whether anything noted so far may go on, and whether anything may not.

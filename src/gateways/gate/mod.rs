@@ -140,6 +140,7 @@ pub async fn run_then(
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
     join_all(serving).await;
+    join_all(reporters.iter().map(|reporter| reporter.device.rest())).await;
     join_all(reporters.iter_mut().map(Reporter::end)).await;
     join_all(tellers.iter_mut().flatten().map(Teller::end)).await;
     Ok(())

@@ -1,14 +1,20 @@
 //! The collector behind the gateway.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use reqwest::Url;
+use tokio::time::Instant;
 
 use super::config::{Secret, SiteConfig};
 use crate::gateways::link;
+
+/// How long all that one request sets going may take. Well below the time that a new policy waits for the requests that
+/// the former one decided: nothing may go on by it once the new one is confirmed.
+pub(in crate::gateways) const ERRAND: Duration = Duration::from_secs(40);
 
 /// Bytes of one answer.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -77,6 +83,23 @@ impl Upstream {
         &self.base
     }
 
+    /// As [`Upstream::send`], and by `deadline` or not at all: what is under way then is given up, and may have arrived.
+    pub async fn send_by(
+        &self,
+        deadline: Instant,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Unreached> {
+        if Instant::now() >= deadline {
+            return Err(Unreached::NO);
+        }
+        let sent = self.send(method, segments, query, headers, body);
+        tokio::time::timeout_at(deadline, sent).await.unwrap_or(Err(Unreached::PERHAPS))
+    }
+
     /// Sends a request to a path below the upstream's own, made of `segments` as they are meant, which are encoded
     /// here. `headers` should hold what the collector needs and nothing more.
     pub async fn send(
@@ -132,4 +155,29 @@ fn read_headers(path: &Path) -> anyhow::Result<HeaderMap> {
         headers.insert(name, value);
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_sent_after_the_deadline_and_what_got_no_answer_by_then_may_be_there() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let base = link::base_url(&format!("http://{address}"), "upstream").expect("an address");
+        let upstream = Upstream { http: link::http(&base).expect("a client"), base, own: HeaderMap::new() };
+        let send = async |deadline| {
+            let sent = upstream.send_by(deadline, Method::POST, &["x"], &[], HeaderMap::new(), vec![1]);
+            sent.await.err().map(|unreached| unreached.may_have_arrived)
+        };
+        let begun = Instant::now();
+        assert_eq!(send(begun).await, Some(false));
+        let came = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(came.is_err(), "too late, and sent all the same");
+        assert_eq!(send(Instant::now() + Duration::from_millis(300)).await, Some(true));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        drop(listener);
+        assert_eq!(send(Instant::now() + Duration::from_secs(5)).await, Some(false), "nobody is there");
+    }
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::gate::device::{Turn, source};
 use super::super::gate::tally::Part;
+use super::super::names::is_host;
 use crate::clock::Time;
 use crate::collection::report::{Field, Source};
 use crate::register::{Category, Granularity};
@@ -48,12 +49,11 @@ impl Subject {
     fn of(kind: &str, entity: &str) -> Option<Self> {
         let start: String = entity.chars().take(8).collect::<String>().to_ascii_lowercase();
         let is_page = start.starts_with("http://") || start.starts_with("https://");
-        let is_host = entity.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b));
         match kind {
             "file" | "app" if is_page => Some(Subject::Page),
             "file" => Some(Subject::File),
             "app" => Some(Subject::Program),
-            "domain" if is_host => Some(Subject::Domain),
+            "domain" if is_host(entity) => Some(Subject::Domain),
             "domain" | "url" => Some(Subject::Page),
             _ => None,
         }

@@ -21,11 +21,13 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::answer::Verdict;
 use super::gate::body;
 use super::gate::device::{Site, Turn, source};
 use super::gate::tally::Part;
+use super::gate::upstream::ERRAND;
 use crate::ledger::proof::strict;
 use crate::register::{Category, Granularity};
 
@@ -44,10 +46,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     // The Python client is given the whole address, the newer one its beginning.
     for base in ["/users/current", "/api/v1/users/current"] {
         let bulk = |State(site): State<Arc<Site>>, headers: HeaderMap, body: Body| async move {
-            receive(&site, BULK, &headers, body).await
+            receive(site, BULK, headers, body).await
         };
         let one = |State(site): State<Arc<Site>>, headers: HeaderMap, body: Body| async move {
-            receive(&site, ONE, &headers, body).await
+            receive(site, ONE, headers, body).await
         };
         router =
             router.route(&format!("{base}/{BULK}"), post(bulk)).route(&format!("{base}/{ONE}"), post(one));
@@ -79,12 +81,30 @@ fn parse(bytes: &[u8]) -> Received {
     }
 }
 
-async fn receive(site: &Site, route: &str, headers: &HeaderMap, body: Body) -> Response {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let received = match body::read(headers, body, MAX_BODY).await {
+async fn receive(site: Arc<Site>, route: &'static str, headers: HeaderMap, body: Body) -> Response {
+    // A web page may send text to any address without asking first, and would write somebody's records.
+    if !is_json(&headers) {
+        return answer::failed(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let received = match body::read(&headers, body, MAX_BODY).await {
         Ok(bytes) => parse(&bytes),
         Err(_) => Received::Unreadable,
     };
+    let device = site.device.clone();
+    let work = device.run(async move { judge(&site, route, &headers, received).await });
+    work.await.unwrap_or_else(|_| answer::failed(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// The clients say so, or nothing.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(kind) = kinds.next() else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    kinds.next().is_none() && kind.eq_ignore_ascii_case("application/json")
+}
+
+async fn judge(site: &Site, route: &str, headers: &HeaderMap, received: Received) -> Response {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     match received {
         Received::Many(records) => pass(site, route, headers, agent, records, true).await,
         Received::One(record) => pass(site, route, headers, agent, vec![record], false).await,
@@ -121,6 +141,7 @@ async fn pass(
     records: Vec<Value>,
     is_many: bool,
 ) -> Response {
+    let deadline = Instant::now() + ERRAND;
     let mut judged: Vec<(Turn<'_>, bool)> = Vec::with_capacity(records.len());
     let mut passed = Vec::new();
     for record in &records {
@@ -130,13 +151,13 @@ async fn pass(
         passed.extend(reduced.map(Value::Object));
     }
     drop(records);
-    let verdicts = send(site, route, headers, passed, is_many).await;
+    let (verdicts, may_have_arrived) = send(site, deadline, route, headers, passed, is_many).await;
     let mut verdicts = verdicts.into_iter();
     let entries: Vec<Verdict> = judged
         .into_iter()
         .map(|(turn, is_passed)| {
             let verdict = if is_passed { verdicts.next() } else { Some(Ok(StatusCode::CREATED)) };
-            settle(turn, verdict.unwrap_or(Err(StatusCode::BAD_GATEWAY)))
+            settle(turn, verdict.unwrap_or(Err(StatusCode::BAD_GATEWAY)), may_have_arrived)
         })
         .collect();
     answer::of(entries, is_many)
@@ -144,30 +165,31 @@ async fn pass(
 
 /// Counts a record by what became of it. One that failed is told so, and comes again, unless it held something refused,
 /// which would lie in the client's queue meanwhile.
-fn settle(turn: Turn<'_>, verdict: Verdict) -> Verdict {
-    match verdict {
-        Ok(status) => {
-            turn.done();
-            Ok(status)
-        }
-        Err(_) if turn.has_refused() => {
-            turn.lost();
-            Ok(StatusCode::CREATED)
-        }
-        Err(status) => Err(status),
+fn settle(turn: Turn<'_>, verdict: Verdict, may_have_arrived: bool) -> Verdict {
+    let Err(status) = verdict else {
+        turn.done();
+        return verdict;
+    };
+    let hears_of_it = !turn.has_refused();
+    if may_have_arrived {
+        turn.done();
+    } else if !hears_of_it {
+        turn.lost();
     }
+    if hears_of_it { Err(status) } else { Ok(StatusCode::CREATED) }
 }
 
-/// What the collector said to each of them.
+/// What the collector said to each of them, and whether it may have those that it refused.
 async fn send(
     site: &Site,
+    deadline: Instant,
     route: &str,
     headers: &HeaderMap,
     passed: Vec<Value>,
     is_many: bool,
-) -> Vec<Verdict> {
+) -> (Vec<Verdict>, bool) {
     let count = passed.len();
-    let Some(first) = passed.first() else { return Vec::new() };
+    let Some(first) = passed.first() else { return (Vec::new(), false) };
     let mut own = HeaderMap::new();
     own.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     own.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -178,8 +200,12 @@ async fn send(
     own.extend(key.map(|key| (header::AUTHORIZATION, key)));
     let body = if is_many { Value::Array(passed) } else { passed.into_iter().next().unwrap_or_default() };
     let body = body.to_string().into_bytes();
-    match site.upstream.send(Method::POST, &["users", "current", route], &[], own, body).await {
+    let path = ["users", "current", route];
+    let sent = site.upstream.send_by(deadline, Method::POST, &path, &[], own, body).await;
+    let may_have_arrived = site.may_have_arrived(&sent);
+    let verdicts = match sent {
         Ok(reply) => answer::verdicts(&reply, count, is_many),
         Err(_) => vec![Err(StatusCode::SERVICE_UNAVAILABLE); count],
-    }
+    };
+    (verdicts, may_have_arrived)
 }

@@ -25,6 +25,7 @@ pub mod receipts;
 pub mod receiver;
 pub mod representative;
 pub mod smtp;
+pub mod stub;
 pub mod sweep;
 pub mod transparency;
 pub mod watched;

@@ -53,23 +53,21 @@ impl Adapter {
                 }
             }
         }
-        for id in rest.keys() {
-            match collector.get(&["buckets", id]).await {
-                Err(Some(StatusCode::NOT_FOUND)) => {}
-                Err(status) => return close(turn, Err(status), &Value::Null),
-                // ActivityWatch would empty it first, or fail halfway.
-                Ok(_) => {
-                    return answers::said(
-                        StatusCode::CONFLICT,
-                        "A bucket of this name is there already; an import would overwrite it. Nothing was imported.",
-                    );
-                }
-            }
+        if rest.is_empty() {
+            return close(turn, Ok(()), &Value::Null);
         }
-        let taken = match rest.is_empty() {
-            true => Ok(()),
-            false => collector.post(&["import"], &[], &json!({ "buckets": rest })).await,
-        };
+        match collector.there().await {
+            // ActivityWatch would empty it first, or fail halfway.
+            Ok(there) if rest.keys().any(|id| there.contains_key(id)) => {
+                return answers::said(
+                    StatusCode::CONFLICT,
+                    "A bucket of this name is there already; an import would overwrite it. Nothing was imported.",
+                );
+            }
+            Ok(_) => {}
+            Err(failure) => return close(turn, Err(failure), &Value::Null),
+        }
+        let taken = collector.post(&["import"], &[], &json!({ "buckets": rest })).await;
         close(turn, taken, &Value::Null)
     }
 }

@@ -85,6 +85,11 @@ impl Memory {
         self.buckets().get(bucket)?.wanted.clone()
     }
 
+    pub fn all_wanted(&self) -> Vec<(String, Description)> {
+        let buckets = self.buckets();
+        buckets.iter().filter_map(|(id, known)| Some((id.clone(), known.wanted.clone()?))).collect()
+    }
+
     /// The state of the series `which` after data observed from `from` to `to`, and whether it was counted in this
     /// window already: ActivityWatch grows one event out of what comes within `pulsetime`, and whoever reads it there
     /// counts that once.

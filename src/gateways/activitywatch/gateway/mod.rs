@@ -23,7 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::answers::Answer;
 use self::collector::Collector;
@@ -45,7 +45,6 @@ struct Adapter {
 
 /// One request to write, read whole.
 struct Writing {
-    method: Method,
     address: Address,
     query: String,
     content_type: String,
@@ -74,9 +73,9 @@ async fn answer(State(adapter): State<Arc<Adapter>>, request: Request) -> Answer
     let answer = match (allowed.split(", ").any(|known| known == method.as_str()), method) {
         (true, Method::OPTIONS) => cors::preflight(allowed),
         (true, Method::GET | Method::HEAD) => adapter.collector().describe(&address).await,
-        (true, method) => {
+        (true, _) => {
             let query = parts.uri.query().unwrap_or_default().to_owned();
-            adapter.write(method, address, query, &parts.headers, body).await
+            adapter.write(address, query, &parts.headers, body).await
         }
         (false, method) => answers::not_so(allowed, method == Method::DELETE),
     };
@@ -85,12 +84,11 @@ async fn answer(State(adapter): State<Arc<Adapter>>, request: Request) -> Answer
 
 impl Adapter {
     fn collector(&self) -> Collector<'_> {
-        Collector { site: &self.site, memory: &self.memory }
+        Collector::new(&self.site, &self.memory)
     }
 
     async fn write(
         self: Arc<Self>,
-        method: Method,
         address: Address,
         query: String,
         headers: &HeaderMap,
@@ -101,9 +99,10 @@ impl Adapter {
         // The policy isn't held while a slow sender is waited for.
         let body = body::read(headers, body, limit).await;
         // What may be on its way to ActivityWatch is waited for and counted, whether or not its sender still listens.
-        let work = tokio::spawn(async move {
+        let site = self.site.clone();
+        let work = site.device.run(async move {
             match body {
-                Ok(body) => self.judge(Writing { method, address, query, content_type, body }).await,
+                Ok(body) => self.judge(Writing { address, query, content_type, body }).await,
                 Err(body::Unread::Broken) => {
                     answers::said(StatusCode::BAD_REQUEST, "The body ended too early.")
                 }
@@ -125,7 +124,7 @@ impl Adapter {
         let value = json::read(&writing.body);
         match (&writing.address, value) {
             (address, None) => self.refuse_unread(address, StatusCode::BAD_REQUEST).await,
-            (Address::Bucket(id), Some(value)) => self.describe_bucket(id, &writing.method, value).await,
+            (Address::Bucket(id), Some(value)) => self.describe_bucket(id, value).await,
             (Address::Heartbeat(id), Some(value)) => self.heartbeat(id, &writing.query, value).await,
             (Address::Events(id), Some(value)) => self.events(id, value).await,
             (Address::Import, Some(value)) => self.import(vec![value]).await,
@@ -153,25 +152,15 @@ impl Collector<'_> {
     /// What may be read: what ActivityWatch is, and which buckets it has.
     async fn describe(&self, address: &Address) -> Answer {
         let described = match address {
-            Address::Info => self.get(&["info"]).await.map(|info| {
-                self.memory.learn_version(info["version"].as_str());
-                Some(collector::plain_info(&info))
-            }),
-            Address::Buckets => self.get(&["buckets", ""]).await.map(|list| {
-                let plain = |(id, bucket): (&String, &Value)| {
-                    Some((id.clone(), collector::plain_bucket(id, bucket)?))
-                };
-                Some(list.as_object()?.iter().filter_map(plain).collect::<Map<_, _>>().into())
-            }),
-            Address::Bucket(id) => {
-                self.get(&["buckets", id]).await.map(|bucket| collector::plain_bucket(id, &bucket))
-            }
+            Address::Info => self.info().await.map(Some),
+            Address::Buckets => self.buckets().await.map(|list| Some(list.into())),
+            Address::Bucket(id) => self.buckets().await.map(|mut list| list.remove(id)),
             _ => return answers::unknown_address(),
         };
         match described {
             Ok(Some(value)) => answers::json(StatusCode::OK, &value),
-            Ok(None) => answers::failed(Some(StatusCode::BAD_GATEWAY)),
-            Err(status) => answers::failed(status),
+            Ok(None) => answers::failed(Some(StatusCode::NOT_FOUND)),
+            Err(failure) => answers::failed(failure.status),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Buckets, heartbeats and events: judged, written anew and passed on.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Adapter;
@@ -11,43 +11,23 @@ use super::memory::Description;
 use crate::gateways::gate::device::Turn;
 
 impl Adapter {
-    /// A bucket's description: three names, and nothing else that a watcher may put there.
-    pub(super) async fn describe_bucket(&self, id: &str, method: &Method, value: Value) -> Answer {
-        let collector = self.collector();
-        let source = collector.source().await;
+    /// A bucket's description: three names, and nothing else that a watcher may put there. They are kept here until
+    /// something of the bucket may pass: they say that somebody is watched, and by what. Acknowledged in any case:
+    /// without its bucket, the client would keep all that comes in a queue on the disk.
+    pub(super) async fn describe_bucket(&self, id: &str, value: Value) -> Answer {
         let Value::Object(mut fields) = value else { return self.not_a_bucket().await };
         let Some(description) = Description::read(&mut fields) else { return self.not_a_bucket().await };
-        let created = fields.remove("created").and_then(|created| event::time(&created));
-        // Python's watchers say the name twice.
-        fields.retain(|key, value| key != "id" || value.as_str() != Some(id));
+        // ActivityWatch writes the time when it makes the bucket. Python's watchers say the name twice.
+        fields.retain(|key, value| key != "created" && (key != "id" || value.as_str() != Some(id)));
         let strange = event::size(fields.into_iter());
-        let mut turn = self.site.turn();
         if strange > 0 {
+            let source = self.collector().source().await;
+            let mut turn = self.site.turn();
             turn.refuse(event::unknown(strange), &source);
+            turn.done();
         }
-        let mut body = description.to_json();
-        if let Some(created) = created {
-            body["created"] = json!(created);
-        }
-        let puts = method == Method::PUT;
-        if puts {
-            // Python's server asks for it, and takes nothing for "as it is".
-            body["data"] = Value::Null;
-        }
-        let taken = collector.write(method.clone(), &["buckets", id], &[], &body).await;
-        if !puts || taken.is_ok() {
-            self.memory.want(id, &description);
-        }
-        match taken {
-            Err(Some(StatusCode::NOT_MODIFIED)) => {
-                turn.done();
-                answers::not_modified()
-            }
-            Err(status) if puts => close(turn, Err(status), &json!({})),
-            // Also when ActivityWatch is away, which gets it with the first record: without its bucket, the client would
-            // keep all that comes in a queue on the disk, whatever somebody says no to.
-            taken => close(turn, taken.or(Ok(())), &json!({})),
-        }
+        self.memory.want(id, &description);
+        answers::json(StatusCode::OK, &json!({}))
     }
 
     async fn not_a_bucket(&self) -> Answer {
@@ -57,13 +37,15 @@ impl Adapter {
 
     pub(super) async fn heartbeat(&self, bucket: &str, query: &str, value: Value) -> Answer {
         let collector = self.collector();
-        let (source, kind) = (collector.source().await, collector.kind(bucket).await);
-        let mut turn = self.site.turn();
+        let source = collector.source().await;
         let Some(event) = Event::read(value) else {
+            let mut turn = self.site.turn();
             turn.refuse(event::unknown(0), &source);
             turn.done();
             return answers::json(StatusCode::OK, &Value::Null);
         };
+        let kind = collector.kind(bucket, std::iter::once(&event.data)).await;
+        let mut turn = self.site.turn();
         let asked = pulsetime(query);
         let verdict = event.judge(&kind, &turn, &source);
         let (reach, window) = (event.reach(&verdict, asked), self.site.device.window());
@@ -79,7 +61,7 @@ impl Adapter {
                 collector.record(bucket, "heartbeat", &pulse, &rest).await
             }
         };
-        if taken.is_ok() {
+        if taken.is_ok() || taken.is_err_and(|failure| failure.may_have_arrived) {
             if !verdict.passes.is_empty() {
                 self.memory.remember(bucket, 0, passed.0);
             }
@@ -93,11 +75,13 @@ impl Adapter {
     /// One event, or a list of them.
     pub(super) async fn events(&self, bucket: &str, value: Value) -> Answer {
         let collector = self.collector();
-        let (source, kind) = (collector.source().await, collector.kind(bucket).await);
+        let source = collector.source().await;
         let list = match value {
             Value::Array(list) => list,
             single => vec![single],
         };
+        let data = list.iter().filter_map(|event| event["data"].as_object());
+        let kind = collector.kind(bucket, data).await;
         let mut turn = self.site.turn();
         let rest: Vec<Value> =
             list.into_iter().filter_map(|event| judge(event, &kind, &mut turn, &source)).collect();
@@ -128,12 +112,21 @@ pub(super) fn judge(
 /// Ends the turn as the sender will hear of it: one whose event was refused in part hears of no failure, because it
 /// would keep the event for later or write it into its log.
 pub(super) fn close(turn: Turn<'_>, taken: Taken, success: &Value) -> Answer {
-    match taken {
-        Ok(()) => turn.done(),
-        Err(_) if turn.has_refused() => turn.lost(),
-        Err(status) => return answers::failed(status),
+    let Err(failure) = taken else {
+        turn.done();
+        return answers::json(StatusCode::OK, success);
+    };
+    let hears_of_it = !turn.has_refused();
+    if failure.may_have_arrived {
+        turn.done();
+    } else if failure.is_too_late || !hears_of_it {
+        // Too late for its sender, too, which has given up waiting.
+        turn.lost();
     }
-    answers::json(StatusCode::OK, success)
+    match hears_of_it {
+        true => answers::failed(failure.status),
+        false => answers::json(StatusCode::OK, success),
+    }
 }
 
 /// Seconds within which equal heartbeats grow together; none at all when it isn't said clearly and once.
