@@ -16,6 +16,7 @@ create table vendor_import (
     bytes bigint not null,
     -- What the dry run shows: numbers, numbers of lines and columns, ids. No text of the file. Null once it is over.
     plan jsonb,
+    -- In the organisation's zone, or the one chosen: in each person's own they would tell where somebody is.
     first_day date,
     last_day date,
     records bigint not null,
@@ -23,7 +24,7 @@ create table vendor_import (
     constraint vendor_import_role_known check (by_role in ('publisher', 'representative'))
 );
 create index vendor_import_by_time on vendor_import (at desc);
-comment on table vendor_import is 'Purpose: which exports of vendors were counted, when, uploaded in which role. Retention: kept; one that was not confirmed goes an hour after its upload.';
+comment on table vendor_import is 'Purpose: which exports of vendors were counted, when, uploaded in which role. Retention: kept; one that was not confirmed can''t be used after an hour, and goes within another.';
 
 create table vendor_import_count (
     import_id uuid not null references vendor_import on delete cascade,
@@ -37,7 +38,7 @@ create table vendor_import_count (
     last_at timestamptz,
     primary key (import_id, person_id, day, category)
 );
-comment on table vendor_import_count is 'Purpose: counts of a dry run that waits for its confirmation. Retention: an hour.';
+comment on table vendor_import_count is 'Purpose: counts of a dry run that waits for its confirmation. Retention: an hour in use; gone within another.';
 
 create table vendor_count (
     person_id uuid not null references person,
@@ -56,7 +57,7 @@ create table vendor_count (
 create index vendor_count_waiting on vendor_count (program, day) where compared_at is null;
 comment on table vendor_count is 'Purpose: what vendors'' exports hold about a person, as counts a day (rule R8). Retention: kept.';
 
--- The export that a finding rests on; null for all others. A trigger of its own, beside finding_keeps.
+-- The export that a finding rests on; null for all others, and those alone may be counted or shown to others. A trigger of its own, beside finding_keeps.
 alter table finding add column import_id uuid references vendor_import;
 create function finding_keeps_import() returns trigger language plpgsql as $$
 begin
@@ -66,6 +67,15 @@ begin
     return new;
 end $$;
 create trigger finding_keeps_import before update on finding for each row execute function finding_keeps_import();
+
+-- Whoever uploads an export can make up its rows. So what rests on one is shown to the person alone, and is a finding of
+-- its own beside what agents gave rise to: neither is hidden, nor widened, by the other.
+drop index finding_once;
+create unique index finding_once on finding (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
+    coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
+    coalesce(day, '0001-01-01'), field) where import_id is null;
+create unique index finding_once_by_import on finding (kind, person_id, category, about, coalesce(day, '0001-01-01'))
+    where import_id is not null;
 
 create table canary (
     id uuid primary key,
@@ -82,6 +92,8 @@ create table canary (
     deleted_at timestamptz,
     constraint canary_token_once unique (token),
     constraint canary_token_until_deleted check ((token is null) = (deleted_at is not null)),
+    constraint canary_deleted_is_blank check (deleted_at is null
+        or (category is null and program = '' and place = '' and used_at is null and used_by = '')),
     constraint canary_role_known check (used_by in ('', 'worker', 'publisher', 'representative', 'administrator'))
 );
 comment on table canary is 'Purpose: unique strings that representatives look for in exports. Retention: until deleted; then that there was one, and when.';
@@ -98,8 +110,10 @@ create table canary_search (
     -- As sent, and once unpacked.
     bytes bigint not null,
     searched bigint not null,
-    -- Not searched to its end: larger than the limit, or damaged.
-    is_partial boolean not null,
+    -- Why it wasn't searched to its end; empty when it was.
+    missed text[] not null,
+    constraint canary_search_missed_known check
+        (missed <@ array['limit', 'time', 'damaged', 'unreadable', 'packed', 'unlisted']),
     constraint canary_search_source_known check (source in ('upload', 'reader')),
     constraint canary_search_container_known check (container in ('plain', 'gzip', 'zip'))
 );
@@ -113,7 +127,7 @@ create table canary_result (
     primary key (search_id, canary_id)
 );
 create index canary_result_by_canary on canary_result (canary_id);
-comment on table canary_result is 'Purpose: which canaries were found in what was searched, and which were not. Retention: kept.';
+comment on table canary_result is 'Purpose: which canaries were found in what was searched, and which were not. Retention: until the canary is deleted.';
 
 create table canary_hit (
     search_id uuid not null references canary_search,
@@ -127,4 +141,5 @@ create table canary_hit (
     field text not null,
     primary key (search_id, canary_id, number)
 );
-comment on table canary_hit is 'Purpose: where in an export a canary stood. Retention: kept.';
+create index canary_hit_by_canary on canary_hit (canary_id);
+comment on table canary_hit is 'Purpose: where in an export a canary stood. Retention: until the canary is deleted.';

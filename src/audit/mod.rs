@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::clock::Time;
 use crate::error::Result;
 use crate::web::{Access, Role, Routes, Viewer};
 
@@ -56,6 +57,11 @@ async fn insert(
     Ok(())
 }
 
+/// How often somebody did this since a moment, as far as it concerned everybody.
+pub async fn count_own(db: &mut PgConnection, actor: Uuid, action: &str, since: Time) -> Result<i64> {
+    Ok(store::count_own(db, actor, action, since).await?)
+}
+
 /// An action in words, for the person concerned.
 pub fn words(action: &str) -> &'static str {
     match action {
@@ -85,6 +91,9 @@ pub fn words(action: &str) -> &'static str {
         "agent.revoked" => "An agent on your device was revoked",
         "export.imported" => {
             "An export of a monitoring product with records about you was uploaded; its rows were counted"
+        }
+        "export.tried" => {
+            "An export of a monitoring product was uploaded for a dry run, which may hold records about anybody"
         }
         "acknowledgement.exported" => {
             "Your acknowledgement of a notice was exported, because a law makes your employer prove it"

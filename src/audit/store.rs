@@ -31,6 +31,18 @@ pub async fn insert_entry(
     Ok(())
 }
 
+pub async fn count_own(db: &mut PgConnection, actor: Uuid, action: &str, since: Time) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from audit_entry
+           where subject_id is null and actor_id = $1 and action = $2 and at > $3"#,
+        actor,
+        action,
+        since as _,
+    )
+    .fetch_one(db)
+    .await
+}
+
 #[derive(Debug)]
 pub struct EntryRow {
     pub at: Time,

@@ -1,16 +1,19 @@
 //! Making, using, searching and deleting; each function is one transaction.
 
+use axum::body::Bytes;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::search::{Outcome, Search};
 use super::store::{self, HitRow, NewSearch, Use};
 use super::token::Token;
+use super::work::{Turn, Work};
 use crate::app::AppState;
 use crate::error::{Error, Result};
 use crate::imports;
 
 /// Unpacked bytes that the server searches; more is for one's own machine.
-pub const SEARCH_LIMIT: u64 = 100 * 1024 * 1024;
+pub const SEARCH_LIMIT: u64 = 1024 * 1024 * 1024;
 
 pub async fn make(state: &AppState) -> Result<Uuid> {
     let now = state.clock.now();
@@ -32,22 +35,23 @@ pub async fn mark_used(state: &AppState, id: Uuid, u: &Use<'_>) -> Result<()> {
 }
 
 pub async fn delete(state: &AppState, id: Uuid) -> Result<()> {
-    let mut db = state.db.acquire().await?;
-    match store::delete_canary(&mut db, id, state.clock.now()).await? {
-        true => Ok(()),
-        false => Err(Error::NotFound),
+    let mut tx = state.db.begin().await?;
+    if !store::delete_canary(&mut tx, id, state.clock.now()).await? {
+        return Err(Error::NotFound);
     }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// A search for every canary there is.
 pub struct Searching {
     canaries: Vec<Uuid>,
-    search: Search,
+    work: Work,
 }
 
 impl Searching {
     /// `program` is the vendor whose documented names may be told.
-    pub async fn begin(state: &AppState, program: &str) -> Result<Self> {
+    pub async fn begin(state: &AppState, turn: Turn, program: &str) -> Result<Self> {
         let mut db = state.db.acquire().await?;
         let (canaries, tokens): (Vec<Uuid>, Vec<Token>) = store::list_tokens(&mut db)
             .await?
@@ -55,20 +59,32 @@ impl Searching {
             .filter_map(|(id, token)| Some((id, Token::parse(&token)?)))
             .unzip();
         let search = Search::new(&tokens, imports::documented_names(program), SEARCH_LIMIT);
-        Ok(Searching { canaries, search })
+        Ok(Searching { canaries, work: Work::begin(turn, search) })
     }
 
     pub fn is_empty(&self) -> bool {
         self.canaries.is_empty()
     }
 
-    pub fn feed(&mut self, bytes: &[u8]) {
-        self.search.feed(bytes);
+    /// `false` when its time is over: the rest isn't searched.
+    pub async fn feed(&mut self, chunk: Bytes) -> bool {
+        self.work.feed(chunk).await
+    }
+
+    /// When it must be over.
+    pub fn until(&self) -> Instant {
+        self.work.until()
+    }
+
+    /// Says that more was to come.
+    pub fn cut(&self) {
+        self.work.cut();
     }
 
     /// Records where they stood, under the label that was typed; answers the search's id.
     pub async fn end(self, state: &AppState, label: &str, source: &'static str) -> Result<Uuid> {
-        let outcome = self.search.finish();
+        let outcome = self.work.end().await?;
+        let missed: Vec<String> = outcome.missed.iter().map(|m| m.id().to_owned()).collect();
         let now = state.clock.now();
         let id = state.random.uuid(now);
         let new = NewSearch {
@@ -79,7 +95,7 @@ impl Searching {
             container: outcome.container.id(),
             bytes: number(outcome.bytes),
             searched: number(outcome.searched),
-            is_partial: outcome.is_partial,
+            missed: &missed,
         };
         let hits: Vec<i32> = outcome.counts.iter().map(|n| i32::try_from(*n).unwrap_or(i32::MAX)).collect();
         let mut tx = state.db.begin().await?;

@@ -18,7 +18,9 @@ pub fn find(tokens: &[String], input: &mut impl Read, out: &mut impl Write) -> a
     loop {
         match input.read(&mut buffer).context("the input can’t be read")? {
             0 => break,
-            n => search.feed(&buffer[..n]),
+            n => {
+                search.feed(&buffer[..n], || false);
+            }
         }
     }
     let outcome = search.finish();
@@ -39,8 +41,8 @@ pub fn find(tokens: &[String], input: &mut impl Read, out: &mut impl Write) -> a
         outcome.container.id(),
         ENCODINGS.join("; ")
     )?;
-    if outcome.is_partial {
-        writeln!(out, "a part is damaged or encrypted and was not searched")?;
+    for missed in &outcome.missed {
+        writeln!(out, "not searched to its end: {}", missed.words())?;
     }
     Ok(outcome.counts.iter().any(|n| *n > 0))
 }

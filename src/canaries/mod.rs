@@ -10,6 +10,7 @@ mod actions;
 pub mod command;
 mod decode;
 mod model;
+mod packings;
 mod pages;
 mod reader;
 mod search;
@@ -20,6 +21,8 @@ mod token;
 mod track;
 mod unpack;
 mod upload;
+mod work;
+mod zip;
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;

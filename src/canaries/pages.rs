@@ -13,6 +13,7 @@ use super::model::State as Stage;
 use super::search::ENCODINGS;
 use super::store::{self, CanaryRow, HitRow, ResultRow, SearchRow, Use};
 use super::token::Token;
+use super::unpack::Missed;
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::error::{Error, FieldErrors, Result};
@@ -61,6 +62,11 @@ impl Canary {
 struct Searched(SearchRow);
 
 impl Searched {
+    /// Why it wasn't searched to its end.
+    fn missed(&self) -> Vec<&'static str> {
+        self.0.missed.iter().filter_map(|id| Missed::parse(id)).map(Missed::words).collect()
+    }
+
     fn words(&self) -> String {
         let s = &self.0;
         let size = times::bytes(s.searched);
@@ -69,7 +75,7 @@ impl Searched {
             "zip" => ", unpacked from a ZIP archive",
             _ => "",
         };
-        let partial = if s.is_partial { "; not to its end" } else { "" };
+        let partial = if s.missed.is_empty() { "" } else { "; not to its end" };
         match s.hits {
             0 => format!("Not found in {size}{packed}{partial}"),
             1 => format!("Found once in {size}{packed}{partial}"),
@@ -172,7 +178,10 @@ async fn show_page(state: &AppState, page: Page, id: Uuid, form: Form) -> Result
         searches: searches.into_iter().map(Searched).collect(),
         categories: [none].into_iter().chain(categories).collect(),
         roles,
-        confirm: [("yes".into(), "Nobody can look for it any more. Its history stays.".into())],
+        confirm: [(
+            "yes".into(),
+            "Nobody can look for it any more. Where it was used and found goes too.".into(),
+        )],
     })
 }
 

@@ -10,14 +10,17 @@ use axum::response::Response;
 use reqwest::Url;
 use reqwest::redirect::Policy;
 
-use super::actions::{SEARCH_LIMIT, Searching};
+use super::actions::Searching;
 use super::pages;
-use super::upload::{SEARCHES, label_problem};
+use super::upload::{busy, label_problem};
+use super::work::{LONGEST, Turn};
 use crate::app::AppState;
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{FieldErrors, Result};
 use crate::web::{Page, Submitted, see_other};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of an answer, as sent.
+const ANSWER_LIMIT: u64 = 100 * 1024 * 1024;
 const ADDRESS_LENGTH: usize = 2000;
 
 /// The address, when the server may read it. The words say why not, without repeating it.
@@ -72,10 +75,12 @@ async fn fetch(url: Url, searching: &mut Searching) -> Result<(), &'static str> 
     let mut bytes = 0u64;
     while let Some(chunk) = answer.chunk().await.map_err(|_| "The host’s answer broke off.")? {
         bytes += chunk.len() as u64;
-        if bytes > SEARCH_LIMIT {
+        if bytes > ANSWER_LIMIT {
             return Err("There is more than 100 MiB. Search it on your own machine, with the command below.");
         }
-        searching.feed(&chunk);
+        if !searching.feed(chunk).await {
+            break;
+        }
     }
     Ok(())
 }
@@ -88,8 +93,8 @@ pub async fn read(State(state): State<AppState>, page: Page, form: Submitted) ->
     let url = check_address(form.text("url"), &state.config.canary_reader_hosts);
     match url {
         Ok(url) if errors.is_empty() => {
-            let Ok(_turn) = SEARCHES.acquire().await else { return Err(Error::NotFound) };
-            let mut searching = Searching::begin(&state, form.text("reader_program")).await?;
+            let turn = Turn::wait(LONGEST).await.ok_or_else(busy)?;
+            let mut searching = Searching::begin(&state, turn, form.text("reader_program")).await?;
             match fetch(url, &mut searching).await {
                 Ok(()) => {
                     let id = searching.end(&state, form.text("reader_label"), "reader").await?;

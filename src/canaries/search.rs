@@ -5,13 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::decode::{Decoder, Escape, Pending, Placed};
 use super::token::{DIGITS, LENGTH, Token, is_between};
 use super::track::{Pos, Tracker};
-use super::unpack::{Container, Unpacker};
+use super::unpack::{Container, Missed, Unpacker};
 
 /// Places that are told of one canary; more are only counted.
 pub const HITS_TOLD: usize = 20;
-
-/// Bytes that are unpacked and looked through at a time.
-const A_BITE: usize = 4 * 1024;
 
 /// What is searched for, in words; the page says so beside "not found".
 pub const ENCODINGS: &[&str] = &[
@@ -114,26 +111,36 @@ struct Searcher {
     hits: Vec<Hit>,
     told: HashSet<(usize, u64)>,
     counts: Vec<u32>,
+    /// Room for the bytes at hand.
+    placed: Vec<Placed>,
 }
 
 impl Searcher {
     fn feed(&mut self, bytes: &[u8]) {
-        let placed: Vec<Placed> = bytes.iter().map(|b| (*b, self.tracker.step(*b))).collect();
+        let mut placed = std::mem::take(&mut self.placed);
+        placed.clear();
+        placed.extend(bytes.iter().map(|b| (*b, self.tracker.step(*b))));
         let mut views = std::mem::take(&mut self.views);
+        // What one byte comes to on its way through a view; there again for the next.
+        let (mut read, mut undone) = (Vec::new(), Vec::new());
         for view in &mut views {
-            let mut read = placed.clone();
-            for decoder in &mut view.chain {
-                let mut out = Vec::with_capacity(read.len());
-                read.iter().for_each(|one| decoder.push(*one, &mut out));
-                read = out;
-            }
-            for one in read {
-                if let Some((signs, from, is_wide)) = view.matcher.push(one) {
-                    self.check(signs, from, view.name, is_wide);
+            for one in &placed {
+                read.clear();
+                read.push(*one);
+                for decoder in &mut view.chain {
+                    undone.clear();
+                    read.iter().for_each(|one| decoder.push(*one, &mut undone));
+                    std::mem::swap(&mut read, &mut undone);
+                }
+                for one in &read {
+                    if let Some((signs, from, is_wide)) = view.matcher.push(*one) {
+                        self.check(signs, from, view.name, is_wide);
+                    }
                 }
             }
         }
         self.views = views;
+        self.placed = placed;
     }
 
     fn check(&mut self, signs: [u8; LENGTH], from: Pos, name: &'static str, is_wide: bool) {
@@ -161,8 +168,8 @@ pub struct Outcome {
     /// As fed, and once unpacked.
     pub bytes: u64,
     pub searched: u64,
-    /// Not searched to its end: beyond the limit, damaged, or in parts encrypted.
-    pub is_partial: bool,
+    /// Why it wasn't searched to its end; empty when it was.
+    pub missed: Vec<Missed>,
     pub hits: Vec<Hit>,
     /// By canary, in the order of the tokens.
     pub counts: Vec<u32>,
@@ -175,6 +182,9 @@ pub struct Search {
     bytes: u64,
     searched: u64,
     limit: u64,
+    is_stopped: bool,
+    /// Room for what a step unpacks.
+    out: Vec<u8>,
 }
 
 impl Search {
@@ -189,19 +199,35 @@ impl Search {
             hits: Vec::new(),
             told: HashSet::new(),
             counts: vec![0; tokens.len()],
+            placed: Vec::new(),
         };
-        Search { unpacker: Unpacker::new(), searcher, bytes: 0, searched: 0, limit }
+        Search {
+            unpacker: Unpacker::new(),
+            searcher,
+            bytes: 0,
+            searched: 0,
+            limit,
+            is_stopped: false,
+            out: Vec::new(),
+        }
     }
 
-    pub fn feed(&mut self, bytes: &[u8]) {
+    /// Takes what arrives. `false` once it is told to stop: the rest isn't looked at, and the outcome says so.
+    pub fn feed(&mut self, bytes: &[u8], is_stopped: impl Fn() -> bool) -> bool {
         self.bytes += bytes.len() as u64;
-        for bite in bytes.chunks(A_BITE) {
-            let mut out = Vec::new();
-            if self.searched <= self.limit {
-                self.unpacker.feed(bite, &mut out);
+        let (mut rest, mut out) = (bytes, std::mem::take(&mut self.out));
+        while !rest.is_empty() && self.searched <= self.limit {
+            if is_stopped() {
+                self.is_stopped = true;
+                break;
             }
+            out.clear();
+            let used = self.unpacker.step(rest, &mut out);
             self.look(&out);
+            rest = &rest[used..];
         }
+        self.out = out;
+        !self.is_stopped
     }
 
     fn look(&mut self, bytes: &[u8]) {
@@ -210,16 +236,27 @@ impl Search {
         self.searched += bytes.len() as u64;
     }
 
+    /// Says that more was to come than was searched within the time.
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
     pub fn finish(mut self) -> Outcome {
         let mut rest = Vec::new();
         let unpacker = std::mem::replace(&mut self.unpacker, Unpacker::new());
-        let (container, is_partial) = unpacker.finish(&mut rest);
+        let (container, mut missed) = unpacker.finish(&mut rest);
         self.look(&rest);
+        let is_beyond = self.searched > self.limit;
+        if self.is_stopped || is_beyond {
+            // What is cut off here isn't damaged.
+            missed.retain(|m| *m != Missed::Damaged);
+            missed.push(if self.is_stopped { Missed::Time } else { Missed::Limit });
+        }
         Outcome {
             container,
             bytes: self.bytes,
             searched: self.searched.min(self.limit),
-            is_partial: is_partial || self.searched > self.limit,
+            missed,
             hits: self.searcher.hits,
             counts: self.searcher.counts,
         }

@@ -84,15 +84,19 @@ pub async fn set_used(db: &mut PgConnection, id: Uuid, u: &Use<'_>) -> Result<bo
     Ok(done.rows_affected() == 1)
 }
 
-/// The string and the words go; that there was one, and when, stays.
+/// All goes, with where it was found; that there was one, made and deleted when, stays.
 pub async fn delete_canary(db: &mut PgConnection, id: Uuid, now: Time) -> Result<bool> {
+    // First the row, so that a search that ends meanwhile waits and then records nothing.
     let done = sqlx::query!(
-        "update canary set token = null, place = '', deleted_at = $2 where id = $1 and deleted_at is null",
+        "update canary set token = null, category = null, program = '', place = '', used_at = null, used_by = '',
+                deleted_at = $2 where id = $1 and deleted_at is null",
         id,
         now as _,
     )
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    sqlx::query!("delete from canary_hit where canary_id = $1", id).execute(&mut *db).await?;
+    sqlx::query!("delete from canary_result where canary_id = $1", id).execute(db).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -114,12 +118,12 @@ pub struct NewSearch<'a> {
     pub container: &'a str,
     pub bytes: i64,
     pub searched: i64,
-    pub is_partial: bool,
+    pub missed: &'a [String],
 }
 
 pub async fn insert_search(db: &mut PgConnection, s: &NewSearch<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into canary_search (id, at, label, source, container, bytes, searched, is_partial)
+        "insert into canary_search (id, at, label, source, container, bytes, searched, missed)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
         s.id,
         s.at as _,
@@ -128,7 +132,7 @@ pub async fn insert_search(db: &mut PgConnection, s: &NewSearch<'_>) -> Result<(
         s.container,
         s.bytes,
         s.searched,
-        s.is_partial,
+        s.missed,
     )
     .execute(db)
     .await?;
@@ -144,7 +148,8 @@ pub async fn insert_results(
     sqlx::query!(
         "insert into canary_result (search_id, canary_id, hits)
          select $1, r.id, r.hits from unnest($2::uuid[], $3::integer[]) as r (id, hits)
-         where exists (select from canary c where c.id = r.id)",
+         -- Those that were deleted meanwhile are out; the rest can't be until this is over.
+         join canary c on c.id = r.id where c.deleted_at is null order by c.id for share of c",
         search,
         canaries,
         hits,
@@ -166,7 +171,8 @@ pub struct HitRow {
 pub async fn insert_hit(db: &mut PgConnection, search: Uuid, hit: &HitRow) -> Result<()> {
     sqlx::query!(
         "insert into canary_hit (search_id, canary_id, number, byte_at, line, encoding, field)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+         select $1, $2, $3, $4, $5, $6, $7
+         where exists (select from canary_result r where r.search_id = $1 and r.canary_id = $2)",
         search,
         hit.canary_id,
         hit.number,
@@ -188,7 +194,8 @@ pub struct SearchRow {
     pub source: String,
     pub container: String,
     pub searched: i64,
-    pub is_partial: bool,
+    /// Why it wasn't searched to its end; empty when it was.
+    pub missed: Vec<String>,
     /// Of one canary, or of all.
     pub hits: i64,
     /// How many canaries were searched for.
@@ -203,7 +210,7 @@ pub async fn list_searches(
 ) -> Result<Vec<SearchRow>> {
     sqlx::query_as!(
         SearchRow,
-        r#"select s.id, s.at, s.label, s.source, s.container, s.searched, s.is_partial,
+        r#"select s.id, s.at, s.label, s.source, s.container, s.searched, s.missed,
                   coalesce(sum(r.hits), 0)::bigint as "hits!", count(r.canary_id) as "canaries!"
            from canary_search s left join canary_result r on r.search_id = s.id and ($1::uuid is null or r.canary_id = $1)
            group by s.id having $1::uuid is null or count(r.canary_id) > 0
@@ -218,7 +225,7 @@ pub async fn list_searches(
 pub async fn find_search(db: &mut PgConnection, id: Uuid) -> Result<Option<SearchRow>> {
     sqlx::query_as!(
         SearchRow,
-        r#"select s.id, s.at, s.label, s.source, s.container, s.searched, s.is_partial,
+        r#"select s.id, s.at, s.label, s.source, s.container, s.searched, s.missed,
                   coalesce(sum(r.hits), 0)::bigint as "hits!", count(r.canary_id) as "canaries!"
            from canary_search s left join canary_result r on r.search_id = s.id where s.id = $1 group by s.id"#,
         id,

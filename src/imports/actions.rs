@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::UPLOADERS;
 use super::csv_file::{self, Choice, Refusal};
-use super::formats::{Format, Kind};
+use super::formats::{Format, Kind, vendor};
 use super::json_file;
 use super::store::imports::{self as store, NewImport};
 use super::tally::{Directory, Tallied, Tally};
@@ -19,6 +19,24 @@ use crate::web::{Role, Viewer};
 
 /// Seconds for which a dry run waits.
 pub const WAITS_SECONDS: i64 = 3600;
+
+/// Dry runs that one person may make in an hour: each says a little about who is on the roll.
+const AN_HOUR: i64 = 20;
+
+const TRIED: &str = "export.tried";
+
+/// Whether somebody may make one more dry run now; an error in words otherwise.
+pub async fn check_rate(state: &AppState, viewer: &Viewer) -> Result<()> {
+    let since = state.clock.now().plus_seconds(-3600);
+    let mut db = state.db.acquire().await?;
+    match audit::count_own(&mut db, viewer.person_id, TRIED, since).await? < AN_HOUR {
+        true => Ok(()),
+        false => Err(Error::Rejected(
+            StatusCode::TOO_MANY_REQUESTS,
+            "You have made 20 dry runs within an hour. Wait a little.".into(),
+        )),
+    }
+}
 
 pub struct Uploaded {
     pub format: &'static Format,
@@ -88,6 +106,9 @@ pub async fn prepare(state: &AppState, viewer: &Viewer, uploaded: Uploaded) -> R
     store::delete_expired(&mut tx, now).await?;
     store::insert_import(&mut tx, &new).await?;
     store::insert_counts(&mut tx, id, &tallied.counts).await?;
+    let reason = format!("An export of {}", vendor(&format.program));
+    let entry = audit::Entry { action: TRIED, subject: None, object: Some(id), reason: Some(&reason) };
+    audit::record(&mut tx, state, viewer, role(viewer)?, entry).await?;
     tx.commit().await?;
     Ok(Ok(id))
 }
@@ -116,6 +137,12 @@ pub async fn discard(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> 
     store::delete_import(&mut tx, id).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether this is somebody's own dry run that still waits.
+pub async fn check_own(state: &AppState, viewer: &Viewer, id: Uuid) -> Result<()> {
+    let mut tx = state.db.begin().await?;
+    lock_own(&mut tx, viewer, id, state.clock.now()).await
 }
 
 /// Somebody's own dry run that still waits; another's is not found.

@@ -3,6 +3,10 @@
 //! Only what can be compared is claimed: counts where a row is what an agent counts, else only that there are records of
 //! a day on which agents that watched this very program all day reported none. What no agent reported at all and no
 //! declaration covered is undeclared, by the same rule as a report.
+//!
+//! What is found here rests on a file that whoever uploaded it could have made up. It says so by its `import_id`, is shown
+//! to the person concerned alone, and never makes or grows a group for others: else an upload of one made-up row would
+//! tell who said no, or who is the one in a group of one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +16,7 @@ use uuid::Uuid;
 
 use super::formats::{self, comparable};
 use super::model::{Reported, contradicts};
-use super::store::compare::{self as store, Found, Sums, Waiting};
+use super::store::compare::{self as store, FoundColumns, Sums, Waiting};
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::collection::model::{self, Audience, FindingKind, GAP_TOLERANCE, Seen, compare};
@@ -50,18 +54,71 @@ async fn compare_some(state: &AppState, program: &str, due: Day) -> Result<usize
     people.dedup();
     let audiences = identity::list_moves(&mut tx, &people, Audience::new).await?;
     let declarations = register::list_declarations(&mut tx).await?;
+    let mut round = Round::default();
     for one in &waiting {
         if let (Some(category), Some(audience)) =
             (Category::parse(&one.category), audiences.get(&one.person_id))
         {
             let subject = Subject::of(state, one, category, audience, &declarations);
-            subject.judge(&mut tx, state).await?;
+            subject.judge(&mut tx, &mut round).await?;
         }
         store::set_compared(&mut tx, one, now).await?;
     }
     let count = waiting.len();
+    // At the very end: from here on others who write findings may wait for this transaction.
+    if !round.0.is_empty() {
+        store::upsert_found(&mut tx, now, &round.columns(state)).await?;
+    }
     tx.commit().await?;
     Ok(count)
+}
+
+/// Kind, category, what it is about, person, and the day of those that are found anew each day.
+type Key = (&'static str, Category, String, Uuid, Option<Day>);
+
+struct Found {
+    times: (Time, Time),
+    import_id: Uuid,
+    /// Of a contradiction, with what the export holds.
+    sums: Option<(Sums, i64)>,
+}
+
+/// What one transaction found, each once and in one order.
+#[derive(Default)]
+struct Round(BTreeMap<Key, Found>);
+
+impl Round {
+    fn add(&mut self, key: Key, new: Found) {
+        match self.0.get_mut(&key) {
+            Some(known) => {
+                known.times = (known.times.0.min(new.times.0), known.times.1.max(new.times.1));
+            }
+            None => {
+                self.0.insert(key, new);
+            }
+        }
+    }
+
+    fn columns(self, state: &AppState) -> FoundColumns {
+        let mut c = FoundColumns::default();
+        for ((kind, category, about, person, day), found) in self.0 {
+            c.id.push(state.random.uuid(state.clock.now()));
+            c.kind.push(kind.into());
+            c.person_id.push(person);
+            c.category.push(category.id().into());
+            c.about.push(about);
+            c.day.push(day);
+            c.first_at.push(found.times.0);
+            c.last_at.push(found.times.1);
+            c.import_id.push(found.import_id);
+            let sums = found.sums.as_ref();
+            c.collected.push(sums.map(|(s, _)| s.taken));
+            c.dropped.push(sums.map(|(s, _)| s.dropped));
+            c.reports.push(sums.map(|(s, _)| i32::try_from(s.reports).unwrap_or(i32::MAX)));
+            c.records.push(sums.map(|(_, records)| *records));
+        }
+        c
+    }
 }
 
 struct Subject<'a> {
@@ -88,23 +145,22 @@ impl<'a> Subject<'a> {
         Subject { row, category, audience, declarations, start, end }
     }
 
-    async fn judge(&self, db: &mut PgConnection, state: &AppState) -> Result<()> {
-        let now = state.clock.now();
+    async fn judge(&self, db: &mut PgConnection, round: &mut Round) -> Result<()> {
+        let (person, import_id) = (self.row.person_id, self.row.import_id);
         let sums = store::sum_reported(db, self.row).await?;
         if sums.taken == 0 {
             for ((kind, about), times) in self.undeclared() {
-                let id = state.random.uuid(now);
-                let found = Found { id, kind: kind.id(), about: &about, times, at: now };
-                store::upsert_undeclared(db, self.row, &found).await?;
+                let found = Found { times, import_id, sums: None };
+                round.add((kind.id(), self.category, about, person, None), found);
             }
         }
         let reported = self.reported(db, &sums).await?;
         if contradicts(self.row.records, reported, comparable(&self.row.program, self.category)) {
             let about = format!("program:{}", self.row.program);
-            let kind = FindingKind::Misreport.id();
             let times = (self.start, self.end.plus_seconds(-1));
-            let found = Found { id: state.random.uuid(now), kind, about: &about, times, at: now };
-            store::insert_misreport(db, self.row, &found, &sums).await?;
+            let found = Found { times, import_id, sums: Some((sums, self.row.records)) };
+            let kind = FindingKind::Misreport.id();
+            round.add((kind, self.category, about, person, Some(self.row.day)), found);
         }
         Ok(())
     }
@@ -115,7 +171,7 @@ impl<'a> Subject<'a> {
         // One device was theirs all day, and every one of theirs was watched for as long as it was.
         let is_complete = devices.iter().any(|d| d.needed >= day)
             && devices.iter().all(|d| d.watched >= (d.needed - GAP_TOLERANCE).max(1));
-        Ok(Reported { taken: sums.taken, dropped: sums.dropped, reports: sums.reports, is_complete })
+        Ok(Reported { taken: sums.taken, stopped: sums.stopped, reports: sums.reports, is_complete })
     }
 
     /// What isn't declared, with its times.

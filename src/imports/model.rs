@@ -88,18 +88,11 @@ impl Plan {
 pub struct Reported {
     /// Records taken.
     pub taken: i64,
-    /// Of these, dropped before they went anywhere.
-    pub dropped: i64,
+    /// Records of the same day and category that were stopped on the way, by whatever program.
+    pub stopped: i64,
     pub reports: i64,
     /// Whether agents that watch the program covered the day on every device.
     pub is_complete: bool,
-}
-
-impl Reported {
-    /// What the vendor can have of it.
-    pub fn kept(&self) -> i64 {
-        self.taken - self.dropped
-    }
 }
 
 /// Records by which an export may be above the reports: one a report, since an event at the edge of a window may be
@@ -109,12 +102,14 @@ pub fn allowance(records: i64, reports: i64) -> i64 {
 }
 
 /// Whether the export holds what agents that watched all day did not report. Where they didn't watch all day, nothing
-/// is said.
+/// is said; nor where anything was stopped on the way, since what a made-up export gives rise to must never depend on
+/// what the person chose.
 pub fn contradicts(records: i64, reported: Reported, comparable: Comparable) -> bool {
     reported.is_complete
+        && reported.stopped == 0
         && match comparable {
-            Comparable::Count => records - reported.kept() > allowance(records, reported.reports),
-            Comparable::Presence => records > 0 && reported.kept() <= 0,
+            Comparable::Count => records - reported.taken > allowance(records, reported.reports),
+            Comparable::Presence => records > 0 && reported.taken <= 0,
         }
 }
 
@@ -123,8 +118,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn reported(taken: i64, dropped: i64, is_complete: bool) -> Reported {
-        Reported { taken, dropped, reports: 10, is_complete }
+    fn reported(taken: i64, stopped: i64, is_complete: bool) -> Reported {
+        Reported { taken, stopped, reports: 10, is_complete }
     }
 
     #[test]
@@ -134,7 +129,9 @@ mod tests {
         assert!(!contradicts(200, reported(100, 0, false), Comparable::Count), "nobody watched all day");
         assert!(!contradicts(200, reported(1, 0, true), Comparable::Presence), "units differ");
         assert!(contradicts(1, reported(0, 0, true), Comparable::Presence));
-        assert!(contradicts(9, reported(20, 20, true), Comparable::Presence), "it was said to be dropped");
+        assert!(!contradicts(9, reported(20, 20, true), Comparable::Presence), "it would tell who said no");
+        assert!(!contradicts(9, reported(0, 1, true), Comparable::Presence), "of another program, too");
+        assert!(!contradicts(200, reported(1, 1, true), Comparable::Count), "in numbers as well");
         assert!(!contradicts(50, reported(100, 0, true), Comparable::Count), "less proves nothing");
     }
 

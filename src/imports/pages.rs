@@ -13,11 +13,13 @@ use super::mine::role_words;
 use super::model::{Mapped, Plan};
 use super::store::imports::{self as store, ImportRow};
 use crate::app::AppState;
+use crate::clock::Day;
 use crate::error::{Error, Result};
 use crate::identity;
 use crate::register::Category;
 use crate::web::bands::{PeopleBand, SMALLEST_GROUP};
-use crate::web::{Form, Page, Pager, Path, Viewer, html, see_other, times};
+use crate::web::page::html_with;
+use crate::web::{Form, Page, Pager, Path, Submitted, Viewer, forms, html, see_other, times};
 
 const A_PAGE: i64 = 20;
 
@@ -79,6 +81,16 @@ impl Summary {
         self.people.is_some() && self.row.people >= SMALLEST_GROUP
     }
 
+    /// First and last; of few people they could say when one of them was at work.
+    fn days(&self) -> Option<(Day, Day)> {
+        self.row.first_day.zip(self.row.last_day).filter(|_| self.speaks())
+    }
+
+    /// Rows about nobody on the roll, as a band: an exact number would say of one name at a time whether it is there.
+    fn unmatched(plan: &Plan) -> String {
+        PeopleBand::of_messages(i64::try_from(plan.unmatched).unwrap_or(i64::MAX))
+    }
+
     fn people(&self) -> String {
         match self.people {
             None => "not shown, since fewer than ten people work here".into(),
@@ -89,7 +101,7 @@ impl Summary {
 
     fn records(&self) -> String {
         match self.speaks() {
-            true => times::number(self.row.records),
+            true => PeopleBand::of_messages(self.row.records),
             false => "not shown: it would speak of fewer than 5 people".into(),
         }
     }
@@ -142,6 +154,7 @@ struct ShowPage {
     columns: Vec<(String, String)>,
     categories: Vec<(String, String)>,
     zone: String,
+    confirm: [(String, String); 1],
 }
 
 impl ShowPage {
@@ -165,6 +178,10 @@ pub async fn show(
     viewer: Viewer,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
+    html(&show_page(&state, page, &viewer, id, Form::default()).await?)
+}
+
+async fn show_page(state: &AppState, page: Page, viewer: &Viewer, id: Uuid, form: Form) -> Result<ShowPage> {
     let mut db = state.db.acquire().await?;
     let row = store::find_import(&mut db, id).await?.ok_or(Error::NotFound)?;
     let waits = row.by_id == viewer.person_id && row.expires_at > page.now;
@@ -179,16 +196,31 @@ pub async fn show(
     let format = Format::find(&row.program, &row.format);
     let zone = state.config.time_zone.iana_name().unwrap_or("UTC").to_owned();
     let import = Summary::of(row, whole);
-    html(&ShowPage { page, form: Form::default(), import, plan, format, columns, categories, zone })
+    let words = "These counts are right. What is taken stays, and can’t be made smaller.";
+    let confirm = [("yes".to_owned(), words.to_owned())];
+    Ok(ShowPage { page, form, import, plan, format, columns, categories, zone, confirm })
 }
 
+/// Takes the counts, once its box is ticked: there is no way back.
 pub async fn confirm(
     State(state): State<AppState>,
+    page: Page,
     viewer: Viewer,
     Path(id): Path<Uuid>,
+    form: Submitted,
 ) -> Result<Response> {
-    actions::confirm(&state, &viewer, id).await?;
-    Ok(see_other(&format!("/imports/{id}?done=import-confirmed")))
+    actions::check_own(&state, &viewer, id).await?;
+    match forms::confirmed(&form, "take_confirm") {
+        Ok(()) => {
+            actions::confirm(&state, &viewer, id).await?;
+            Ok(see_other(&format!("/imports/{id}?done=import-confirmed")))
+        }
+        Err(error) => {
+            let (errors, status) = forms::refused(error, "take_confirm")?;
+            let form = Form::with_errors(form, errors);
+            html_with(status, &show_page(&state, page, &viewer, id, form).await?)
+        }
+    }
 }
 
 pub async fn discard(

@@ -57,6 +57,7 @@ pub struct Tally<'a> {
     organisation: &'a TimeZone,
     now: Time,
     categories: BTreeMap<Category, i64>,
+    /// In the file's zone.
     days: Option<(Day, Day)>,
 }
 
@@ -104,17 +105,19 @@ impl<'a> Tally<'a> {
         };
         let found = self.directory.find(who);
         let zone = found.map_or(self.organisation, |(_, zone)| zone);
-        let Some(day) = parsed.day(self.reading, zone) else {
+        // What a dry run says must not depend on the person: their own zone would tell where they are.
+        let days = (parsed.day(self.reading, &self.reading.zone), parsed.day(self.reading, zone));
+        let (Some(shown), Some(day)) = days else {
             return fault(&mut self.plan, place.when, Problem::TimeUnreadable);
         };
-        if day > self.now.day(zone) {
+        if shown > self.now.day(&self.reading.zone) {
             return fault(&mut self.plan, place.when, Problem::TimeAhead);
         }
-        if day.jiff().year() < 2000 {
+        if shown.jiff().year() < 2000 {
             return fault(&mut self.plan, place.when, Problem::TimeLongAgo);
         }
         self.plan.understood += 1;
-        self.days = Some(self.days.map_or((day, day), |(a, b)| (a.min(day), b.max(day))));
+        self.days = Some(self.days.map_or((shown, shown), |(a, b)| (a.min(shown), b.max(shown))));
         for (category, records) in what {
             *self.categories.entry(*category).or_default() += records;
         }

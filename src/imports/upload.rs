@@ -10,6 +10,7 @@ use axum::response::Response;
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
+use super::UPLOADERS;
 use super::actions::{self, Uploaded};
 use super::csv_file::{Choice, Refusal};
 use super::formats::Format;
@@ -30,8 +31,14 @@ const FIELD_LIMIT: usize = 200;
 
 const TOO_LARGE: &str = "The file is larger than 20 MiB. Export fewer days at a time.";
 
-/// Files that are in memory at a time: nobody's upload may take it all.
-static READERS: Semaphore = Semaphore::const_new(2);
+/// Files that are in memory at a time: nobody's upload may take it all. For each role its own, so that HR, with uploads
+/// that send nothing, can't keep representatives out.
+static READERS: [Semaphore; 2] = [Semaphore::const_new(2), Semaphore::const_new(2)];
+
+fn readers(viewer: &Viewer) -> Result<&'static Semaphore> {
+    let place = UPLOADERS.iter().position(|role| viewer.has(*role)).ok_or(Error::Forbidden)?;
+    READERS.get(place).ok_or(Error::Forbidden)
+}
 
 /// The columns' form, after a file in which they weren't found.
 #[derive(Template)]
@@ -51,17 +58,19 @@ fn unreadable() -> Error {
 
 enum Received {
     All(Submitted, Vec<u8>),
-    TooLarge,
+    /// With what was typed, as far as it was sent before the file.
+    TooLarge(Submitted),
 }
 
 async fn receive(mut parts: Multipart) -> Result<Received> {
     let (mut fields, mut file) = (BTreeMap::new(), Vec::new());
+    let large = |fields: BTreeMap<String, String>| Ok(Received::TooLarge(fields.into_iter().collect()));
     let is_large = |error: &MultipartError| error.status() == StatusCode::PAYLOAD_TOO_LARGE;
     loop {
         let mut part = match parts.next_field().await {
             Ok(Some(part)) => part,
             Ok(None) => break,
-            Err(error) if is_large(&error) => return Ok(Received::TooLarge),
+            Err(error) if is_large(&error) => return large(fields),
             Err(_) => return Err(unreadable()),
         };
         let name = part.name().unwrap_or("").to_owned();
@@ -70,10 +79,10 @@ async fn receive(mut parts: Multipart) -> Result<Received> {
         loop {
             match part.chunk().await {
                 Ok(Some(chunk)) if bytes.len() + chunk.len() <= limit => bytes.extend_from_slice(&chunk),
-                Ok(Some(_)) if name == "file" => return Ok(Received::TooLarge),
+                Ok(Some(_)) if name == "file" => return large(fields),
                 Ok(Some(_)) => return Err(unreadable()),
                 Ok(None) => break,
-                Err(error) if is_large(&error) => return Ok(Received::TooLarge),
+                Err(error) if is_large(&error) => return large(fields),
                 Err(_) => return Err(unreadable()),
             }
         }
@@ -104,13 +113,20 @@ pub async fn dry_run(
     viewer: Viewer,
     parts: Multipart,
 ) -> Result<Response> {
-    let Ok(_turn) = READERS.acquire().await else { return Err(Error::NotFound) };
+    let Ok(_turn) = readers(&viewer)?.acquire().await else { return Err(Error::NotFound) };
     let (form, file) = match receive(parts).await? {
         Received::All(form, file) => (form, file),
-        Received::TooLarge => {
-            return refused(page, &state, Submitted::default(), 0, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+        Received::TooLarge(form) => {
+            let columns = ["who", "when", "what"].iter().filter_map(|name| column(&form, name)).max();
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return refused(page, &state, form, columns.unwrap_or(0), status, TOO_LARGE);
         }
     };
+    match actions::check_rate(&state, &viewer).await {
+        Ok(()) => {}
+        Err(Error::Rejected(status, words)) => return refused(page, &state, form, 0, status, &words),
+        Err(error) => return Err(error),
+    }
     let invalid = StatusCode::UNPROCESSABLE_ENTITY;
     let Some(format) = Format::parse(form.text("format")) else {
         return refused(page, &state, form, 0, invalid, "Choose which export it is, then the file.");

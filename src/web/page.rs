@@ -113,7 +113,7 @@ const DONE: &[(&str, &str)] = &[
     ("import-confirmed", "Taken. Everybody concerned sees their own counts."),
     ("import-discarded", "Thrown away. Nothing of it is left."),
     ("canary-used", "On record: it is in use."),
-    ("canary-deleted", "Deleted. That there was one, and when, stays in the history."),
+    ("canary-deleted", "Deleted. That there was one, and when, is all that stays."),
     ("system-approved", "It may ask from now on. Everybody finds that in their access log."),
     ("system-revoked", "Revoked. It can’t ask any more, and it is told of nothing."),
     ("system-tested", "A test message is on its way. Open this page again to see what was answered."),

@@ -38,6 +38,7 @@ pub async fn list_waiting(
     .await
 }
 
+/// Marks it as looked at.
 pub async fn set_compared(db: &mut PgConnection, w: &Waiting, now: Time) -> Result<()> {
     sqlx::query!(
         "update vendor_count set compared_at = $5
@@ -57,16 +58,20 @@ pub struct Sums {
     pub taken: i64,
     pub dropped: i64,
     pub reports: i64,
+    /// Of the same day and category, by whatever program: what was stopped on the way.
+    pub stopped: i64,
 }
 
 /// What all agents together reported. What was dropped or passed on was taken first.
 pub async fn sum_reported(db: &mut PgConnection, w: &Waiting) -> Result<Sums> {
     sqlx::query_as!(
         Sums,
-        r#"select coalesce(sum(greatest(collected, forwarded, dropped)), 0)::bigint as "taken!",
-                  coalesce(sum(dropped), 0)::bigint as "dropped!", coalesce(sum(reports), 0)::bigint as "reports!"
-           from collection_daily where person_id = $1 and day = $2 and category = $3
-             and lower(split_part(source, '/', 1)) = $4"#,
+        r#"select coalesce(sum(greatest(collected, forwarded, dropped)) filter (where own), 0)::bigint as "taken!",
+                  coalesce(sum(dropped) filter (where own), 0)::bigint as "dropped!",
+                  coalesce(sum(reports) filter (where own), 0)::bigint as "reports!",
+                  coalesce(sum(dropped), 0)::bigint as "stopped!"
+           from collection_daily, lower(split_part(source, '/', 1)) program, lateral (select program = $4 as own) o
+           where person_id = $1 and day = $2 and category = $3"#,
         w.person_id,
         w.day as _,
         w.category,
@@ -83,14 +88,18 @@ pub struct Watched {
 }
 
 /// By device, how long one agent watched this program: from raw reports, the only place that knows of a program that
-/// was watched and did nothing. Once they are dropped nothing is claimed.
+/// was watched and did nothing. Once they are dropped nothing is claimed, nor for reports that came two weeks late.
 pub async fn list_watched(db: &mut PgConnection, w: &Waiting, from: Time, to: Time) -> Result<Vec<Watched>> {
     sqlx::query_as!(
         Watched,
         r#"with seen as (
                select r.agent_id, sum(extract(epoch from least(r.window_end, $5) - greatest(r.window_start, $4))) as seconds
                from collection_report r
-               where r.person_id = $1 and r.received_day >= $6::date - 1 and r.window_end > $4 and r.window_start < $5
+               -- By agent, since that is what raw reports have an index by.
+               where r.agent_id in (select g.id from agent g join device_assignment d using (device_id)
+                                    where d.person_id = $1 and d.period && tstzrange($4, $5))
+                 and r.person_id = $1 and r.received_day between $6::date - 1 and $6::date + 15
+                 and r.window_end > $4 and r.window_start < $5
                  and exists (select from jsonb_array_elements(r.items) i where i->>'category' = $2
                              and lower(split_part(i->>'source', '/', 1)) = $3)
                group by r.agent_id
@@ -111,60 +120,57 @@ pub async fn list_watched(db: &mut PgConnection, w: &Waiting, from: Time, to: Ti
     .await
 }
 
-pub struct Found<'a> {
-    pub id: Uuid,
-    pub kind: &'a str,
-    pub about: &'a str,
-    pub times: (Time, Time),
-    pub at: Time,
+/// What a comparison found, as columns.
+#[derive(Default)]
+pub struct FoundColumns {
+    pub id: Vec<Uuid>,
+    pub kind: Vec<String>,
+    pub person_id: Vec<Uuid>,
+    pub category: Vec<String>,
+    pub about: Vec<String>,
+    pub day: Vec<Option<Day>>,
+    pub first_at: Vec<Time>,
+    pub last_at: Vec<Time>,
+    pub import_id: Vec<Uuid>,
+    /// Of a contradiction: taken, dropped, reports, and what the export holds.
+    pub collected: Vec<Option<i64>>,
+    pub dropped: Vec<Option<i64>>,
+    pub reports: Vec<Option<i32>>,
+    pub records: Vec<Option<i64>>,
 }
 
-/// Nothing declared covers what the export holds; of one that is known the times are widened.
-pub async fn upsert_undeclared(db: &mut PgConnection, w: &Waiting, f: &Found<'_>) -> Result<()> {
+/// Records findings that rest on exports; of one that is known the times are only widened. All of a round in one
+/// statement, in one order: whoever writes findings waits for others who do, and two must never wait for each other.
+pub async fn upsert_found(db: &mut PgConnection, found_at: Time, c: &FoundColumns) -> Result<()> {
     sqlx::query!(
-        "insert into finding (id, kind, person_id, category, about, first_at, last_at, found_at, import_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
-                coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
-                coalesce(day, '0001-01-01'), field)
+        "insert into finding (found_at, id, kind, person_id, category, about, day, first_at, last_at, import_id,
+                collected, dropped, reports, other_collected, forwarded, window_start, window_end)
+         select $1, f.*, case when f.collected is not null then 0 end,
+                case when f.collected is not null then f.first_at end,
+                case when f.collected is not null then f.last_at end
+         from unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::date[], $8::timestamptz[],
+                $9::timestamptz[], $10::uuid[], $11::bigint[], $12::bigint[], $13::integer[], $14::bigint[])
+              as f (id, kind, person_id, category, about, day, first_at, last_at, import_id, collected, dropped,
+                reports, records)
+         order by f.kind, f.category, f.about, f.person_id, f.day
+         on conflict (kind, person_id, category, about, coalesce(day, '0001-01-01')) where import_id is not null
          do update set first_at = least(finding.first_at, excluded.first_at),
-                       last_at = greatest(finding.last_at, excluded.last_at)",
-        f.id,
-        f.kind,
-        w.person_id,
-        w.category,
-        f.about,
-        f.times.0 as _,
-        f.times.1 as _,
-        f.at as _,
-        w.import_id,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// The export holds more than agents reported; one that is known stays as it is.
-pub async fn insert_misreport(db: &mut PgConnection, w: &Waiting, f: &Found<'_>, sums: &Sums) -> Result<()> {
-    sqlx::query!(
-        "insert into finding (id, kind, person_id, category, about, day, first_at, last_at, found_at, window_start,
-                window_end, collected, forwarded, dropped, reports, other_collected, import_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $8, $10, 0, $11, $12, $13, $14)
-         on conflict do nothing",
-        f.id,
-        f.kind,
-        w.person_id,
-        w.category,
-        f.about,
-        w.day as _,
-        f.times.0 as _,
-        f.times.1 as _,
-        f.at as _,
-        sums.taken,
-        sums.dropped,
-        i32::try_from(sums.reports).unwrap_or(i32::MAX),
-        w.records,
-        w.import_id,
+                       last_at = greatest(finding.last_at, excluded.last_at)
+         where excluded.first_at < finding.first_at or excluded.last_at > finding.last_at",
+        found_at as _,
+        &c.id,
+        &c.kind,
+        &c.person_id,
+        &c.category,
+        &c.about,
+        &c.day as &[Option<Day>],
+        &c.first_at as _,
+        &c.last_at as _,
+        &c.import_id,
+        &c.collected as &[Option<i64>],
+        &c.dropped as &[Option<i64>],
+        &c.reports as &[Option<i32>],
+        &c.records as &[Option<i64>],
     )
     .execute(db)
     .await?;
