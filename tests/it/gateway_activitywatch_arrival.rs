@@ -8,26 +8,20 @@ use daylight::consent::model::Choice;
 use serde_json::{Value, json};
 
 use crate::gateway_activitywatch::{PROGRAMS, TITLES};
-use crate::support::gate::{Desk, Gate, Site, post, raw};
 use crate::support::stub::Stub;
+use crate::support::watched::Watched;
+use crate::support::wire::{post, raw};
 
 const BUCKET: &str = "aw-watcher-window_pc1";
 const ELSEWHERE: &str = "recipient = 'org:acme'\ncountry = 'DE'";
 
-async fn gate(desk: &Desk, stub: &Stub, more: &str) -> Gate {
-    let site = Site { kind: "activitywatch", upstream: stub.url(), more };
-    let gate = Gate::start(&desk.test, desk.server, &desk.folder.0, None, &[site]).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    gate
-}
-
-async fn beat(desk: &Desk, to: SocketAddr, data: Value) -> u16 {
+async fn beat(desk: &Watched, to: SocketAddr, data: Value) -> u16 {
     let event = json!({"timestamp": desk.now(), "data": data});
     post(to, &format!("/api/0/buckets/{BUCKET}/heartbeat?pulsetime=1"), &event).await.0
 }
 
 /// Of all reports: how many records of programs came, went on and didn't.
-async fn programs(desk: &Desk) -> (i64, i64, i64) {
+async fn programs(desk: &Watched) -> (i64, i64, i64) {
     sqlx::query_as(
         "select coalesce(sum((item->'collected'->>'count')::bigint), 0)::bigint,
                 coalesce(sum((item->'forwarded'->>'count')::bigint), 0)::bigint,
@@ -41,11 +35,11 @@ async fn programs(desk: &Desk) -> (i64, i64, i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_have_arrived_counts_whatever_is_answered() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     desk.close().await;
     // Elsewhere: it keeps what it gets, and says that it doesn't.
     let stub = Stub::always(503).await;
-    let running = gate(&desk, &stub, ELSEWHERE).await;
+    let running = desk.gate_with(stub.address, ELSEWHERE).await;
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "One"})).await, 502);
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Two", "notes": "unheard of"})).await, 200);
     running.stop().await;
@@ -54,13 +48,13 @@ async fn what_may_have_arrived_counts_whatever_is_answered() {
 
     // On this machine: no answer says nothing of what is there, a refusal is believed.
     let stub = Stub::always(0).await;
-    let running = gate(&desk, &stub, "").await;
+    let running = desk.gate_with(stub.address, "").await;
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Three"})).await, 503);
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Four", "notes": "unheard of"})).await, 200);
     running.stop().await;
     assert_eq!(programs(&desk).await, (4, 2, 0));
     let stub = Stub::always(500).await;
-    let running = gate(&desk, &stub, "").await;
+    let running = desk.gate_with(stub.address, "").await;
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Five"})).await, 502);
     assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Six", "notes": "unheard of"})).await, 200);
     running.stop().await;
@@ -69,14 +63,14 @@ async fn what_may_have_arrived_counts_whatever_is_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_on_its_way_at_the_end_is_waited_for_and_counted() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     desk.close().await;
     let stub = Stub::start(|line| {
         let slow = if line.contains("heartbeat") { 4 } else { 0 };
         (Duration::from_secs(slow), 200)
     })
     .await;
-    let running = gate(&desk, &stub, ELSEWHERE).await;
+    let running = desk.gate_with(stub.address, ELSEWHERE).await;
     let sent = beat(&desk, running.addresses[0], json!({"app": "Writer"}));
     assert!(tokio::time::timeout(Duration::from_secs(1), sent).await.is_err(), "its sender went away");
     running.stop().await;
@@ -85,7 +79,7 @@ async fn what_is_on_its_way_at_the_end_is_waited_for_and_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_is_given_up_before_a_no_can_be_confirmed_without_it() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     desk.close().await;
     // Which buckets there are it says so late that a no may be in force by then.
     let stub = Stub::start(|line| {
@@ -93,7 +87,7 @@ async fn an_import_is_given_up_before_a_no_can_be_confirmed_without_it() {
         (Duration::from_secs(slow), 200)
     })
     .await;
-    let running = gate(&desk, &stub, "").await;
+    let running = desk.gate_with(stub.address, "").await;
     let event = json!({"timestamp": desk.now(), "duration": 0, "data": {"app": "Writer"}});
     let bucket = json!({"id": "new", "type": "currentwindow", "client": "aw-test", "hostname": "pc1", "events": [event]});
     let export = json!({"buckets": {"new": bucket}});
@@ -108,12 +102,12 @@ async fn an_import_is_given_up_before_a_no_can_be_confirmed_without_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_hears_of_a_bucket_before_something_in_it_may_pass() {
-    let mut desk = Desk::new(&[TITLES, PROGRAMS]).await;
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
     desk.choose(0, Choice::No).await;
     desk.choose(1, Choice::No).await;
     desk.close().await;
     let stub = Stub::always(200).await;
-    let running = gate(&desk, &stub, ELSEWHERE).await;
+    let running = desk.gate_with(stub.address, ELSEWHERE).await;
     let to = running.addresses[0];
     let told = json!({"type": "he-complained-to-HR", "client": "aw-test", "hostname": "about-his-boss", "created": desk.now()});
     for _ in 0..2 {
@@ -130,7 +124,7 @@ async fn nobody_hears_of_a_bucket_before_something_in_it_may_pass() {
     running.stop().await;
 
     // ActivityWatch gets a bucket with its first record, also when the gateway was started anew since it was described.
-    desk.open(None).await;
+    desk.open().await;
     desk.bucket("other", "made.up").await;
     desk.bucket("silent", "made.up").await;
     desk.choose(1, Choice::Yes).await;
@@ -149,7 +143,7 @@ async fn nobody_hears_of_a_bucket_before_something_in_it_may_pass() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_is_no_activity_and_an_address_no_site() {
-    let desk = Desk::new(&[SITES, CODE]).await;
+    let desk = Watched::new(&[SITES, CODE]).await;
     desk.bucket("editor", "app.editor.activity").await;
     desk.bucket("web", "web.tab.current").await;
     for (bucket, data) in [

@@ -3,6 +3,7 @@
 //! not in the client's queue and log, not at the gateway; and nothing is lost that may go on.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -26,8 +27,12 @@ const ROUTE: &str = "/api/v1/users/current/heartbeats";
 
 /// The gateway of this desk before this collector; at an address of former times, or at any.
 async fn open(desk: &Desk, device: &str, collector: &Collector, listen: &str) -> Gate {
+    open_before(desk, device, collector.address, listen).await
+}
+
+async fn open_before(desk: &Desk, device: &str, collector: SocketAddr, listen: &str) -> Gate {
     let more = "headers_file = 'wakatime.headers'\nrecipient = 'org:acme'\ncountry = 'DE'";
-    let site = site("wakatime", format!("{}/compat/v1", collector.address), more);
+    let site = site("wakatime", format!("{collector}/compat/v1"), more);
     desk.gate(&(device.to_owned() + &site.replace("127.0.0.1:0", listen))).await
 }
 
@@ -398,10 +403,10 @@ async fn what_nobody_understands_is_dropped_and_other_doors_are_shut() {
 
 #[tokio::test]
 async fn what_was_sent_counts_when_its_sender_has_gone_and_what_was_not_does_not() {
-    let desk = Desk::with(&[CODE, FILES]).await;
+    let desk = Desk::new(&[CODE, FILES]).await;
     fs::write(desk.folder.0.join("wakatime.headers"), "").expect("headers");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let send = async |gateway: &Gateway, seconds: u64| {
+    let send = async |gateway: &Gate, seconds: u64| {
         desk.advance(30);
         let body = heartbeat(&desk, "good").to_string();
         let url = format!("http://{}{ROUTE}", gateway.addresses[0]);
@@ -409,14 +414,16 @@ async fn what_was_sent_counts_when_its_sender_has_gone_and_what_was_not_does_not
         http.post(url).timeout(patience).body(body).send().await.map(|reply| reply.status().as_u16())
     };
     // Nobody is there.
-    let gateway = desk.gateway(&section("127.0.0.1:0", "127.0.0.1:1")).await;
+    let device = desk.device("desk").await;
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let gateway = open_before(&desk, &device, nobody, "127.0.0.1:0").await;
     assert_eq!(send(&gateway, 20).await.expect("an answer"), 503);
     desk.advance(5);
     gateway.stop().await;
     assert_eq!(desk.counts().await, Vec::new());
 
     let stub = Stub::start(|_| (std::time::Duration::from_secs(4), 201)).await;
-    let gateway = desk.gateway(&section("127.0.0.1:0", &stub.address.to_string())).await;
+    let gateway = open_before(&desk, &device, stub.address, "127.0.0.1:0").await;
     assert!(send(&gateway, 1).await.is_err(), "its sender went away");
     assert_eq!(stub.got().len(), 1);
     desk.advance(5);

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -136,6 +137,8 @@ impl Desk {
         let number = devices.matches("[[device]]").count();
         let obeyed = async || self.test.count(OBEYING).await >= i64::try_from(number).expect("few");
         until(60, "the policies are confirmed", obeyed).await;
+        // Of a former run they are confirmed at once; what is optional waits until this one has heard them.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         gate
     }
 

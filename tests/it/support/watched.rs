@@ -48,7 +48,12 @@ impl Watched {
 
     /// A gateway for this device before another ActivityWatch.
     pub async fn gate_before(&self, upstream: impl Display) -> Gate {
-        self.desk.gate(&(self.device.clone() + &site("activitywatch", upstream, ""))).await
+        self.gate_with(upstream, "").await
+    }
+
+    /// The same with more lines.
+    pub async fn gate_with(&self, upstream: impl Display, more: &str) -> Gate {
+        self.desk.gate(&(self.device.clone() + &site("activitywatch", upstream, more))).await
     }
 
     /// Starts the gateway, for the first time or anew.
