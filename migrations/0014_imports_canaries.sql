@@ -68,14 +68,9 @@ begin
 end $$;
 create trigger finding_keeps_import before update on finding for each row execute function finding_keeps_import();
 
--- Whoever uploads an export can make up its rows. So what rests on one is shown to the person alone, and is a finding of
--- its own beside what agents gave rise to: neither is hidden, nor widened, by the other.
-drop index finding_once;
-create unique index finding_once on finding (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
-    coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
-    coalesce(day, '0001-01-01'), field) where import_id is null;
-create unique index finding_once_by_import on finding (kind, person_id, category, about, coalesce(day, '0001-01-01'))
-    where import_id is not null;
+-- Whoever uploads an export can make up its rows, so what rests on one is shown to the person alone. It names no agent:
+-- else it could hide, or widen, what an agent gave rise to.
+alter table finding add constraint finding_of_an_import_alone check (import_id is null or agent_id is null);
 
 create table canary (
     id uuid primary key,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::search::{Outcome, Search};
 use super::token::Token;
-use super::unpack::Container;
+use super::unpack::{Container, Missed, Unpacker};
 use crate::clock::Random;
 
 fn search(token: &Token, bytes: &[u8], cuts: &[usize]) -> Outcome {
@@ -19,7 +19,7 @@ fn search(token: &Token, bytes: &[u8], cuts: &[usize]) -> Outcome {
     cuts.sort_unstable();
     let mut from = 0;
     for cut in cuts.into_iter().chain([bytes.len()]) {
-        search.feed(&bytes[from..cut]);
+        search.feed(&bytes[from..cut], || false);
         from = cut;
     }
     search.finish()
@@ -55,20 +55,33 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("packed")
 }
 
-/// A ZIP archive of one entry, with its sizes after it, as programs that stream write it.
+/// A ZIP archive of entries, with what stands between each and the next; the list of those that `is_listed` says.
+fn archive(entries: &[(&str, &[u8], &[u8])], is_listed: impl Fn(usize) -> bool) -> Vec<u8> {
+    let (mut out, mut list, mut number) = (Vec::new(), Vec::new(), 0u16);
+    for (n, (name, bytes, after)) in entries.iter().enumerate() {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).expect("written");
+        let packed = encoder.finish().expect("packed");
+        let (at, size) = ((out.len() as u32).to_le_bytes(), (packed.len() as u32).to_le_bytes());
+        let length = (name.len() as u16).to_le_bytes();
+        // With its sizes after it, as programs that stream write it.
+        out.extend(b"PK\x03\x04\x14\x00\x08\x00\x08\x00");
+        out.extend([0; 16]);
+        out.extend([&length[..], &[0, 0], name.as_bytes(), &packed].concat());
+        out.extend([b"PK\x07\x08\0\0\0\0", &size[..], &[0; 4], after].concat());
+        if is_listed(n) {
+            number += 1;
+            list.extend(b"PK\x01\x02\x14\x00\x14\x00\x08\x00\x08\x00\0\0\0\0\0\0\0\0");
+            list.extend([&size[..], &[0; 4], &length, &[0; 12], &at, name.as_bytes()].concat());
+        }
+    }
+    let (at, size) = ((out.len() as u32).to_le_bytes(), (list.len() as u32).to_le_bytes());
+    let number = number.to_le_bytes();
+    [out, list, [b"PK\x05\x06\0\0\0\0", &number[..], &number, &size, &at, &[0, 0]].concat()].concat()
+}
+
 fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("written");
-    let packed = encoder.finish().expect("packed");
-    let mut out = b"PK\x03\x04\x14\x00\x08\x00\x08\x00".to_vec();
-    out.extend([0; 16]);
-    out.extend((name.len() as u16).to_le_bytes());
-    out.extend([0, 0]);
-    out.extend(name.as_bytes());
-    out.extend(&packed);
-    out.extend(b"PK\x07\x08\0\0\0\0\0\0\0\0\0\0\0\0PK\x01\x02");
-    out.extend([0; 42]);
-    out
+    archive(&[("first.csv", b"a,b\n", b""), (name, bytes, b"")], |_| true)
 }
 
 /// The same text as programs store it: how, and the bytes.
@@ -128,7 +141,7 @@ proptest! {
         ] {
             let found = search(&token, &bytes, &cuts);
             prop_assert_eq!(found.container, container);
-            prop_assert!(!found.is_partial);
+            prop_assert_eq!(&found.missed, &[]);
             prop_assert_eq!(found.counts[0], 1);
         }
     }
@@ -174,11 +187,69 @@ fn what_lies_beyond_the_limit_is_not_searched_and_said() {
     let token = Token::make(&Random::seeded(5));
     let text = format!("{}{}", "x".repeat(5000), token.typed());
     let mut search = Search::new(std::slice::from_ref(&token), Vec::new(), 4000);
-    search.feed(text.as_bytes());
+    search.feed(text.as_bytes(), || false);
     let found = search.finish();
-    assert_eq!((found.counts[0], found.searched, found.is_partial), (0, 4000, true));
+    assert_eq!((found.counts[0], found.searched, found.missed), (0, 4000, vec![Missed::Limit]));
     let cut = &gzip(text.as_bytes())[..20];
     let mut search = Search::new(std::slice::from_ref(&token), Vec::new(), u64::MAX);
-    search.feed(cut);
-    assert!(search.finish().is_partial);
+    search.feed(cut, || false);
+    assert_eq!(search.finish().missed, [Missed::Damaged]);
+}
+
+#[test]
+fn what_hides_in_an_archive_is_said() {
+    let token = Token::make(&Random::seeded(6));
+    let typed = token.typed();
+    let missed = |bytes: &[u8]| search(&token, bytes, &[11]).missed;
+    let (a, b) = (("a.csv", &b"x"[..], &b""[..]), ("b.csv", typed.as_bytes(), &b""[..]));
+    let whole = archive(&[a, b], |_| true);
+    let found = search(&token, &whole, &[]);
+    assert_eq!((found.counts[0], found.missed), (1, vec![]));
+    // What looks like the list, and another entry behind it.
+    let hidden = archive(&[("a.csv", b"x", b"PK\x01\x02twelve by"), b], |_| true);
+    assert!(missed(&hidden).contains(&Missed::Unlisted) || missed(&hidden).contains(&Missed::Damaged));
+    assert_eq!(missed(&archive(&[a, b], |n| n == 0)), [Missed::Unlisted], "one that isn't listed");
+    let between = archive(&[("a.csv", b"x", typed.as_bytes()), b], |_| true);
+    assert_eq!(missed(&between), [Missed::Unlisted], "what stands between entries");
+    let behind = [whole.as_slice(), typed.as_bytes()].concat();
+    assert_eq!(missed(&behind), [Missed::Unlisted], "what stands behind the end");
+    assert_eq!(missed(&whole[..whole.len() - 30]), [Missed::Damaged]);
+}
+
+#[test]
+fn what_is_packed_within_is_said() {
+    let token = Token::make(&Random::seeded(8));
+    let inner = zip("b.csv", token.typed().as_bytes());
+    for begin in [
+        &inner[..],
+        &gzip(b"x"),
+        b"BZh9",
+        b"7z\xbc\xaf\x27\x1c",
+        b"\xfd7zXZ\x00",
+        b"\x28\xb5\x2f\xfd",
+        b"%PDF-1",
+    ] {
+        let found = search(&token, &zip("inner", begin), &[3, 40]);
+        assert_eq!(found.missed, [Missed::Packed], "{begin:?}");
+        assert_eq!(search(&token, &gzip(begin), &[3]).missed, [Missed::Packed], "{begin:?} in gzip");
+    }
+    assert_eq!(search(&token, b"BZh91AY", &[]).missed, [Missed::Packed]);
+    let behind = [b"MZ a program that unpacks itself", &inner[..]].concat();
+    assert_eq!(search(&token, &behind, &[]).missed, [Missed::Packed]);
+}
+
+#[test]
+fn a_step_unpacks_a_little_only() {
+    let zeros = vec![0; 8 << 20];
+    for packed in [gzip(&zeros), zip("zeros", &zeros)] {
+        let (mut unpacker, mut rest, mut all) = (Unpacker::new(), packed.as_slice(), 0);
+        while !rest.is_empty() {
+            let mut out = Vec::new();
+            let used = unpacker.step(rest, &mut out);
+            assert!(out.len() <= 64 * 1024, "{}", out.len());
+            all += out.len();
+            rest = &rest[used..];
+        }
+        assert!(all >= zeros.len());
+    }
 }

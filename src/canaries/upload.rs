@@ -122,7 +122,8 @@ async fn feed(state: &AppState, program: &str, mut part: Field<'_>) -> Result<Se
             }
         };
     }
-    Ok(Sent::Searched(Box::new(searching)))
+    // A form without a file has an empty one.
+    Ok(if bytes == 0 { Sent::Nothing } else { Sent::Searched(Box::new(searching)) })
 }
 
 pub async fn search(State(state): State<AppState>, page: Page, parts: Multipart) -> Result<Response> {

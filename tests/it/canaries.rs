@@ -137,20 +137,69 @@ async fn of_what_is_searched_nothing_is_kept_and_no_log_has_a_canary() {
 }
 
 #[tokio::test]
-async fn a_deletion_is_asked_first_and_leaves_its_history() {
+async fn a_deletion_is_asked_first_and_leaves_that_there_was_one() {
     let (app, rep, path) = room().await;
     let token = typed(&rep, &path).await;
     rep.post(&format!("{path}/use"), USED).await.assert_status(303);
+    assert!(searched(&rep, "", token.as_bytes()).await.contains("Found once"));
     let asked = rep.post(&format!("{path}/delete"), &[]).await.assert_status(422);
     assert!(asked.select(".error-summary")[0].contains("Tick the box"));
     rep.post(&format!("{path}/delete"), &[("delete_confirm", "yes")]).await.assert_status(303);
     rep.post(&format!("{path}/delete"), &[("delete_confirm", "yes")]).await.assert_status(404);
     let page = rep.get(&path).await.assert_status(200);
-    let text = page.select("main")[0].clone();
-    assert!(text.contains("Deleted") && text.contains("Used") && !page.body.contains("Typed into a note"));
+    let history = page.select(".timeline__title");
+    assert_eq!(history, ["Deleted", "Made"]);
+    assert!(!page.body.contains("Typed into a note") && !page.body.contains("ActivTrak"));
     assert!(!rows(&app.state).await.contains(&token.replace(' ', "")));
+    assert_eq!(app.count("canary_hit").await + app.count("canary_result").await, 0);
+    let left: i64 = sqlx::query_scalar(
+        "select count(*) from canary where category is not null or program <> '' or place <> ''
+                or used_at is not null or used_by <> '' or token is not null",
+    )
+    .fetch_one(&app.state.db)
+    .await
+    .expect("counted");
+    assert_eq!((left, app.count("canary").await), (0, 1));
     rep.post("/canaries", &[]).await.assert_status(303);
     assert!(searched(&rep, "", token.as_bytes()).await.contains("Not found"));
+}
+
+/// A small file that unpacks to much keeps no other page waiting, and its search ends with its reader.
+#[tokio::test]
+async fn a_bomb_stops_nobody_else() {
+    let (_app, rep, path) = room().await;
+    let token = typed(&rep, &path).await;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let zeros = vec![0; 1 << 20];
+    (0..400).for_each(|_| packed.write_all(&zeros).expect("packed"));
+    let bomb = packed.finish().expect("packed");
+    let soon = std::time::Duration::from_secs(15);
+    let others = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let page = tokio::time::timeout(soon, rep.get("/canaries")).await;
+        page.expect("other pages are answered meanwhile").assert_status(200);
+    };
+    tokio::select! {
+        _ = search(&rep, "a", "", &bomb) => panic!("so fast?"),
+        _ = search(&rep, "b", "", &bomb) => panic!("so fast?"),
+        () = others => {}
+    }
+    // Both are gone: their places are free.
+    let next = tokio::time::timeout(soon, searched(&rep, "", token.as_bytes())).await;
+    assert!(next.expect("a free place").contains("Found once"));
+}
+
+#[tokio::test]
+async fn what_was_not_searched_is_said() {
+    let (_app, rep, _) = room().await;
+    for (file, words) in [
+        (&b"PK\x03\x04 cut off"[..], "damaged, or cut off"),
+        (b"%PDF-1.7 and so on", "is packed itself, or a PDF"),
+        (b"7z\xbc\xaf\x27\x1c and so on", "is packed itself, or a PDF"),
+    ] {
+        let text = searched(&rep, "", file).await;
+        assert!(text.contains(words) && text.contains("not to its end"), "{words}: {text}");
+    }
 }
 
 #[tokio::test]
@@ -171,7 +220,9 @@ async fn forms_come_back_with_what_was_typed() {
     let long = "a".repeat(101);
     search(&rep, &long, "", b"x").await.assert_status(422);
     let large = vec![b'a'; 50 * 1024 * 1024 + 1];
-    search(&rep, "Large", "", &large).await.assert_status(413);
+    let page = search(&rep, "Large", "slack", &large).await.assert_status(413);
+    assert_eq!(page.attributes("#label", "value"), ["Large"]);
+    assert_eq!(page.attributes("#program option[selected]", "value"), ["slack"]);
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
-//! Vendors' own exports: understood, counted and dropped.
+//! Vendors' own exports: counted, dropped, and held against what agents reported.
 
+use daylight::imports::compare_imports;
 use daylight::web::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::agent::{Agent, item, minute};
 use crate::support::content::{assert_absent, rows};
+use crate::support::declaration::but;
 use crate::support::{Actor, Reply, TestApp, logs};
 
 /// Twelve workers, p0 to p11, and a publisher.
@@ -18,7 +21,6 @@ pub async fn room() -> (TestApp, Vec<Uuid>, Actor) {
     (app, people, publisher)
 }
 
-/// ActivTrak's log with a line for each of these people and times.
 pub fn activtrak(rows: &[(&str, &str)]) -> String {
     let mut text = "Email,Date/Time,Executable,Titlebar,Url\n".to_owned();
     rows.iter().for_each(|(who, when)| text += &format!("{who},{when},a.exe,Some title,\n"));
@@ -31,19 +33,21 @@ pub fn of_people(n: usize) -> String {
     activtrak(&rows.iter().map(|(who, when)| (who.as_str(), *when)).collect::<Vec<_>>())
 }
 
-async fn upload(actor: &Actor, format: &str, file: &[u8]) -> Reply {
+pub async fn upload(actor: &Actor, format: &str, file: &[u8]) -> Reply {
     actor.upload_form("/imports", &[("format", format)], file).await
 }
+
+/// The box of the step that can't be undone.
+pub const TAKE: &[(&str, &str)] = &[("take_confirm", "yes")];
 
 /// Uploads, and answers the dry run's address.
 pub async fn dry_run(actor: &Actor, format: &str, file: &[u8]) -> String {
     upload(actor, format, file).await.assert_status(303).location().to_owned()
 }
 
-/// Uploads and confirms; answers the import's address.
 pub async fn take(actor: &Actor, format: &str, file: &[u8]) -> String {
     let path = dry_run(actor, format, file).await;
-    actor.post(&format!("{path}/confirm"), &[]).await.assert_status(303);
+    actor.post(&format!("{path}/confirm"), TAKE).await.assert_status(303);
     path
 }
 
@@ -77,7 +81,7 @@ async fn a_dry_run_says_what_was_understood_and_counts_nothing() {
     let expected =
         ["13rows in the file", "8understood", "4not understood", "1of no known kindcounted as nothing"];
     assert_eq!(stats[..4], expected);
-    assert_eq!(stats[4], "1not matchedabout nobody on the roll");
+    assert_eq!(stats[4], "none, or fewer than 5not matchedabout nobody on the roll");
     for words in [
         "Line 10, column 2 (date/time): isn’t a time that could be read",
         "Line 11, column 1 (email): names nobody",
@@ -94,10 +98,10 @@ async fn a_dry_run_says_what_was_understood_and_counts_nothing() {
         assert!(!page.body.contains(value), "{value}");
     }
     assert_eq!(app.count("vendor_count").await, 0);
-    publisher.post(&format!("{path}/confirm"), &[]).await.assert_status(303);
+    publisher.post(&format!("{path}/confirm"), TAKE).await.assert_status(303);
     assert_eq!(app.count("vendor_count").await, 14);
     assert_eq!(app.count("vendor_import_count").await, 0);
-    publisher.post(&format!("{path}/confirm"), &[]).await.assert_status(409);
+    publisher.post(&format!("{path}/confirm"), TAKE).await.assert_status(409);
 }
 
 #[tokio::test]
@@ -107,10 +111,12 @@ async fn a_dry_run_is_its_authors_and_lasts_an_hour() {
     let other = app.actor(Role::Publisher).await;
     other.get(&path).await.assert_status(404);
     for verb in ["confirm", "discard"] {
-        other.post(&format!("{path}/{verb}"), &[]).await.assert_status(404);
+        other.post(&format!("{path}/{verb}"), TAKE).await.assert_status(404);
     }
     app.state.clock.advance(3601);
+    assert_eq!(app.count("vendor_import").await, 1, "house-keeping has not come by");
     publisher.get(&path).await.assert_status(404);
+    publisher.post(&format!("{path}/confirm"), TAKE).await.assert_status(410);
     publisher.post(&format!("{path}/confirm"), &[]).await.assert_status(410);
     let second = dry_run(&publisher, "activtrak/activity-log", of_people(6).as_bytes()).await;
     assert_eq!(app.count("vendor_import").await, 1, "the first is forgotten");
@@ -200,7 +206,7 @@ async fn days_are_the_persons() {
     let local = activtrak(&[("p2@example.com", "2026-10-01 23:30:00")]);
     let fields = [("format", "activtrak/activity-log"), ("zone", "America/New_York")];
     let path = publisher.upload_form("/imports", &fields, local.as_bytes()).await.assert_status(303);
-    publisher.post(&format!("{}/confirm", path.location()), &[]).await.assert_status(303);
+    publisher.post(&format!("{}/confirm", path.location()), TAKE).await.assert_status(303);
     assert_eq!(counts(&app).await[4].1, "2026-10-02");
 }
 
@@ -220,7 +226,7 @@ async fn the_same_file_twice_and_overlapping_files_change_nothing_for_the_smalle
     );
     let again = dry_run(&publisher, "activtrak/activity-log", many.as_bytes()).await;
     assert!(publisher.get(&again).await.body.contains("This very file was taken on"));
-    publisher.post(&format!("{again}/confirm"), &[]).await.assert_status(303);
+    publisher.post(&format!("{again}/confirm"), TAKE).await.assert_status(303);
     assert_eq!(counts(&app).await, before);
     take(&publisher, "activtrak/activity-log", activtrak(&[one]).as_bytes()).await;
     assert_eq!(counts(&app).await, before, "half a day takes nothing away");
@@ -282,8 +288,57 @@ async fn columns_can_be_chosen_by_number() {
         ("order", "day"),
     ];
     let reply = publisher.upload_form("/imports", &fields, text.as_bytes()).await.assert_status(303);
-    publisher.post(&format!("{}/confirm", reply.location()), &[]).await.assert_status(303);
+    publisher.post(&format!("{}/confirm", reply.location()), TAKE).await.assert_status(303);
     assert_eq!(counts(&app).await, expect(&[("p0@example.com", "2026-04-03", "app.usage", 1)]));
+}
+
+#[tokio::test]
+async fn of_small_groups_no_number_is_shown() {
+    let (app, _, publisher) = room().await;
+    let few = of_people(3) + "p0@example.com,2026-11-02T08:00:00Z,a.exe,t,\n".repeat(31_334).as_str();
+    let path = take(&publisher, "activtrak/activity-log", few.as_bytes()).await;
+    let rep = app.actor(Role::Representative).await;
+    for actor in [&publisher, &rep] {
+        for path in ["/imports", path.as_str()] {
+            let page = actor.get(path).await.assert_status(200);
+            assert!(page.body.contains("fewer than 5 people"), "{path}");
+            for number in ["31,337", "31337", "62,674", "p0@"] {
+                assert!(!page.body.contains(number), "{number} at {path}");
+            }
+        }
+    }
+    let path = dry_run(&publisher, "activtrak/activity-log", few.as_bytes()).await;
+    let page = publisher.get(&path).await.assert_status(200);
+    assert!(page.body.contains("Programs you use") && !page.body.contains("Programs you use: "));
+}
+
+#[tokio::test]
+async fn everybody_sees_their_own_counts_alone() {
+    let (app, people, publisher) = room().await;
+    let mut text = of_people(8);
+    text += "p0@example.com,2026-11-02T08:00:00Z,a.exe,t,\n".repeat(4_321).as_str();
+    take(&publisher, "activtrak/activity-log", text.as_bytes()).await;
+    let own = app.sign_in_as(people[0]).await;
+    let page = own.get("/me/imports").await.assert_status(200);
+    let row = &page.select("tbody tr")[0];
+    for words in
+        ["2 Nov 2026", "4,322", "an export of ActivTrak that HR uploaded on 2 Nov 2026", "unverified"]
+    {
+        assert!(row.contains(words), "{words}: {row}");
+    }
+    let mine = own.get("/me/collection").await.assert_status(200);
+    assert!(mine.body.contains("8,644 records of 1 day, from an export of ActivTrak that HR uploaded"));
+    assert!(own.get("/me/access-log").await.body.contains("An export of a monitoring product"));
+    let other = app.sign_in_as(people[1]).await;
+    for path in ["/me/imports", "/me/collection", "/me/access-log"] {
+        assert!(!other.get(path).await.assert_status(200).body.contains("4,322"), "{path}");
+    }
+    let stranger = app.sign_in_as(people[11]).await;
+    assert!(stranger.get("/me/imports").await.body.contains("Nothing so far"));
+    assert!(!stranger.get("/me/access-log").await.body.contains("with records about you"));
+    for role in [Role::Worker, Role::Administrator] {
+        app.actor(role).await.get("/imports").await.assert_status(403);
+    }
 }
 
 /// A marker in every field of every format comes to no table, page or log line.
@@ -333,4 +388,182 @@ async fn nothing_of_a_file_is_kept() {
     assert_absent(MARKER, bodies.as_bytes(), "an answer");
     assert_absent(MARKER, rows(&app.state).await.as_bytes(), "the database");
     assert_absent(MARKER, logs::captured().as_bytes(), "the log");
+}
+
+pub async fn declare(app: &TestApp, publisher: &Actor, program: &str, category: &str) {
+    let fields = but(&[
+        ("category", category),
+        ("source_name", program),
+        ("dpia_url", "https://example.com/assessment"),
+    ]);
+    let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
+    let path = path.split('?').next().expect("a path").to_owned();
+    let id: Uuid = path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id");
+    for (verb, more) in [("propose", None), ("activate", Some(("activate_confirm", "yes")))] {
+        let revision: i32 = sqlx::query_scalar("select revision from processing where id = $1")
+            .bind(id)
+            .fetch_one(&app.state.db)
+            .await
+            .expect("a revision");
+        let revision = revision.to_string();
+        let mut fields = vec![("revision", revision.as_str())];
+        fields.extend(more);
+        publisher.post(&format!("{path}/{verb}"), &fields).await.assert_status(303);
+    }
+}
+
+pub async fn found(app: &TestApp) -> Vec<(String, String, String, Option<i64>, Option<i64>)> {
+    sqlx::query_as(
+        "select f.kind, p.email, f.about, f.collected, f.other_collected from finding f join person p on p.id = f.person_id
+         where import_id is not null order by 1, 2, 3",
+    )
+    .fetch_all(&app.state.db)
+    .await
+    .expect("findings")
+}
+
+/// Reports that cover the whole day of 3 November, in windows of four hours; `records` in the first.
+pub async fn report_a_day(app: &TestApp, agent: &Agent, program: &str, records: u32, windows: i64) {
+    report_a_day_of(app, agent, program, (records, 0), windows).await;
+}
+
+/// The same with so many of them dropped before they went anywhere.
+pub async fn report_a_day_of(
+    app: &TestApp,
+    agent: &Agent,
+    program: &str,
+    (records, dropped): (u32, u32),
+    windows: i64,
+) {
+    let mut prev: Option<String> = None;
+    // The tests begin at 9:00 on the 2nd; the 3rd begins 15 hours later.
+    for n in 0..windows {
+        let span = (15 * 60 + n * 240, 15 * 60 + (n + 1) * 240);
+        let mut one = item("screen.image", "count", if n == 0 { records } else { 0 }, span);
+        one["source"] = json!(format!("{program}/1.0"));
+        if n == 0 && dropped > 0 {
+            one["dropped"] = json!({"count": dropped});
+        }
+        let until = minute(span.1).parse::<jiff::Timestamp>().expect("a time");
+        let ahead = until.as_second() - app.state.clock.now().jiff().as_second();
+        app.state.clock.advance(ahead.max(0));
+        let fields = agent.fields(u64::try_from(n).expect("positive"), prev.as_deref(), span, json!([one]));
+        let signed = agent.sign(&fields);
+        let reply = agent.post(&signed).await;
+        assert!(reply.status < 300, "{}", reply.body);
+        prev = reply.json()["hash"].as_str().map(str::to_owned);
+    }
+}
+
+pub fn screenshots(who: &str, day: &str, number: i64) -> String {
+    let list: Vec<Value> = (0..number)
+        .map(|n| json!({"id": n + 1, "user_id": 7, "recorded_at": format!("{day}T{:02}:{:02}:00Z", 8 + n / 60, n % 60)}))
+        .collect();
+    json!({"screenshots": list, "users": [{"id": 7, "email": who}]}).to_string()
+}
+
+#[tokio::test]
+async fn more_than_agents_reported_is_found_after_the_lag_and_not_before() {
+    let (app, people, publisher) = room().await;
+    declare(&app, &publisher, "hubstaff", "screen.image").await;
+    let agent = Agent::of(&app, people[0]).await;
+    let idle = Agent::of(&app, people[1]).await;
+    let partly = Agent::of(&app, people[2]).await;
+    report_a_day(&app, &agent, "hubstaff", 10, 6).await;
+    let now = app.state.clock.now();
+    for (other, windows) in [(&idle, 6), (&partly, 3)] {
+        report_a_day(&app, other, "hubstaff", 0, windows).await;
+    }
+    assert_eq!(app.state.clock.now(), now);
+    let publisher = app.sign_in_as(publisher.id()).await;
+    for who in ["p0@example.com", "p1@example.com", "p2@example.com", "p3@example.com"] {
+        take(&publisher, "hubstaff/screenshots", screenshots(who, "2026-11-03", 60).as_bytes()).await;
+    }
+    compare_imports(&app.state).await.expect("compared");
+    assert_eq!(found(&app).await, [], "the day's reports are still waited for");
+    app.state.clock.advance(3 * 86_400);
+    compare_imports(&app.state).await.expect("compared");
+    let expected = |who: &str, collected| {
+        let about = "program:hubstaff".to_owned();
+        ("MISREPORT".to_owned(), who.to_owned(), about, Some(collected), Some(60))
+    };
+    // p2's computer wasn't watched all day, and p3 has none: nobody is accused for what nobody watched.
+    assert_eq!(found(&app).await, [expected("p0@example.com", 10), expected("p1@example.com", 0)]);
+    compare_imports(&app.state).await.expect("compared");
+    let publisher = app.sign_in_as(publisher.id()).await;
+    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 60).as_bytes())
+        .await;
+    compare_imports(&app.state).await.expect("compared");
+    assert_eq!(found(&app).await.len(), 2, "twice finds the same");
+
+    let own = app.sign_in_as(people[0]).await.get("/me/collection/screen.image").await.assert_status(200);
+    let told = &own.select("main .timeline li")[0];
+    for words in [
+        "The vendor’s own export of hubstaff holds what agents on your computer did not report",
+        "agents reported 10 records, 0 of them dropped",
+        "the export holds 60",
+        "that HR uploaded on 4 Nov 2026",
+        "unverified",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let page = publisher.get("/findings").await.assert_status(200);
+    assert!(!page.body.contains("p0@"));
+    for sql in [
+        "update finding set import_id = null",
+        "delete from finding",
+        "update finding set other_collected = 1",
+    ] {
+        assert!(sqlx::query(sql).execute(&app.state.db).await.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn within_the_allowance_and_of_other_units_nothing_is_claimed() {
+    let (app, people, publisher) = room().await;
+    declare(&app, &publisher, "hubstaff", "screen.image").await;
+    let agent = Agent::of(&app, people[0]).await;
+    report_a_day(&app, &agent, "hubstaff", 50, 6).await;
+    let publisher = app.sign_in_as(publisher.id()).await;
+    take(&publisher, "hubstaff/screenshots", screenshots("p0@example.com", "2026-11-03", 55).as_bytes())
+        .await;
+    app.state.clock.advance(5 * 86_400);
+    compare_imports(&app.state).await.expect("compared");
+    assert_eq!(found(&app).await, []);
+}
+
+#[tokio::test]
+async fn what_nothing_declared_and_no_agent_reported_is_found() {
+    let (app, _, publisher) = room().await;
+    declare(&app, &publisher, "activtrak", "app.usage").await;
+    app.state.clock.advance(2 * 86_400);
+    let publisher = app.sign_in_as(publisher.id()).await;
+    // After the declaration: programs are covered, titles are not. Before it: neither.
+    let text =
+        activtrak(&[("p0@example.com", "2026-11-03T10:00:00Z"), ("p1@example.com", "2026-11-01T10:00:00Z")]);
+    take(&publisher, "activtrak/activity-log", text.as_bytes()).await;
+    compare_imports(&app.state).await.expect("compared");
+    let early = found(&app).await;
+    assert!(early.iter().all(|f| f.1 == "p1@example.com"), "the 3rd isn't due yet: {early:?}");
+    app.state.clock.advance(3 * 86_400);
+    compare_imports(&app.state).await.expect("compared");
+    let kinds: Vec<(String, String)> = found(&app).await.into_iter().map(|f| (f.0, f.1)).collect();
+    let pair = |kind: &str, who: &str| (kind.to_owned(), who.to_owned());
+    assert_eq!(
+        kinds,
+        [
+            pair("UNDECLARED", "p0@example.com"),
+            pair("UNDECLARED", "p1@example.com"),
+            pair("UNDECLARED", "p1@example.com"),
+            pair("UNDECLARED_AGENT", "p1@example.com"),
+            pair("UNDECLARED_AGENT", "p1@example.com"),
+        ]
+    );
+    // A day without times accuses only what was undeclared all day: the declaration began at nine.
+    let text = "Email,Date,Executable\np5@example.com,2026-11-02,a.exe\np6@example.com,2026-11-01,a.exe\n";
+    let publisher = app.sign_in_as(publisher.id()).await;
+    take(&publisher, "activtrak/activity-log", text.as_bytes()).await;
+    compare_imports(&app.state).await.expect("compared");
+    let who: Vec<String> = found(&app).await.into_iter().map(|f| f.1).collect();
+    assert!(!who.contains(&"p5@example.com".to_owned()) && who.contains(&"p6@example.com".to_owned()));
 }

@@ -51,7 +51,7 @@ pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingC
                 $14::bigint[], $15::bigint[], $16::bigint[], $17::integer[], $18::text[])
          on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
                 coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
-                coalesce(day, '0001-01-01'), field) where import_id is null
+                coalesce(day, '0001-01-01'), field)
          do update set first_at = least(finding.first_at, excluded.first_at),
                        last_at = greatest(finding.last_at, excluded.last_at),
                        refused_since = least(finding.refused_since, excluded.refused_since),

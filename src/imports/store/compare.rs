@@ -153,7 +153,9 @@ pub async fn upsert_found(db: &mut PgConnection, found_at: Time, c: &FoundColumn
               as f (id, kind, person_id, category, about, day, first_at, last_at, import_id, collected, dropped,
                 reports, records)
          order by f.kind, f.category, f.about, f.person_id, f.day
-         on conflict (kind, person_id, category, about, coalesce(day, '0001-01-01')) where import_id is not null
+         on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
+                coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
+                coalesce(day, '0001-01-01'), field)
          do update set first_at = least(finding.first_at, excluded.first_at),
                        last_at = greatest(finding.last_at, excluded.last_at)
          where excluded.first_at < finding.first_at or excluded.last_at > finding.last_at",
