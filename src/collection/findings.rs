@@ -128,7 +128,12 @@ impl ListQuery {
     /// As an answer's form carries it on.
     fn of_form(form: &Submitted) -> Self {
         let of = |name: &str| Some(form.text(name).to_owned()).filter(|text| !text.is_empty());
-        ListQuery { kind: of("in-kind"), category: of("in-category"), answer: of("in-answer"), page: of("page") }
+        ListQuery {
+            kind: of("in-kind"),
+            category: of("in-category"),
+            answer: of("in-answer"),
+            page: of("page"),
+        }
     }
 }
 

@@ -164,8 +164,7 @@ async fn record(
     viewer: &Viewer,
     action: &'static str,
 ) -> Result<()> {
-    let role =
-        if viewer.roles.contains(&Role::Publisher) { Role::Publisher } else { Role::Representative };
+    let role = if viewer.roles.contains(&Role::Publisher) { Role::Publisher } else { Role::Representative };
     let subject = Some(viewer.person_id);
     audit::record(db, state, viewer, role, audit::Entry { action, subject, object: None, reason: None }).await
 }

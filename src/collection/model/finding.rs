@@ -108,9 +108,7 @@ impl FindingKind {
             FindingKind::CollectedAfterOptOut => {
                 "Agents reported that records were collected and kept although the person’s choice was no."
             }
-            FindingKind::Undeclared => {
-                "Agents reported it, and nothing declared at that time covered it."
-            }
+            FindingKind::Undeclared => "Agents reported it, and nothing declared at that time covered it.",
             FindingKind::Exceeds => {
                 "In more detail, more often, for another purpose or to another place than declared, or although no \
                  notice in force told of it any more."
