@@ -113,7 +113,7 @@ async fn a_reader_has_an_address_that_can_be_ended() {
     rep.post("/findings/feed/revoke", &[("feed-revoke", "yes")]).await.assert_status(303);
     reader.get(&path).await.assert_status(404);
     let log: Vec<String> = sqlx::query_scalar(
-        "select action from audit_entry where subject_id = $1 and action like 'feed.%' order by at, id",
+        "select action from audit_entry where subject_id = $1 and action like 'feed.%' order by action desc",
     )
     .bind(rep.id())
     .fetch_all(&app.state.db)
