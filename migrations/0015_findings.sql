@@ -2,6 +2,8 @@
 
 -- The newest ones, for what is counted once a day and by week.
 create index finding_by_found on finding (found_at);
+-- What each agent made known lately, so that one can't fill the table.
+create index finding_by_agent on finding (agent_id, found_at);
 
 create table finding_group (
     kind text not null,
@@ -20,6 +22,13 @@ create table finding_group (
     answered_at timestamptz,
     -- Since when something in it has had no answer.
     open_since timestamptz,
+    -- The same as others see it: as it was when it came, then as it was when the newest day began that was counted. A
+    -- page that changed with each report would be a clock of when one person is at work.
+    shown_first_at timestamptz not null,
+    shown_last_at timestamptz not null,
+    shown_open_since timestamptz,
+    -- The beginning of that day; null until the first day after it came.
+    shown_through timestamptz,
     primary key (kind, category, program)
 ) with (fillfactor = 50);
 comment on table finding_group is 'Purpose: findings as others than the person see them, so that a page doesn''t read every finding. Retention: kept, as findings are.';
@@ -34,16 +43,31 @@ create table finding_seen (
 );
 comment on table finding_seen is 'Purpose: on which later days the same was observed again, for the person''s own page. Retention: kept, as findings are.';
 
--- Of what was stopped on the way there is no group: it would tell of a choice and of no wrong.
+-- Of what was stopped on the way there is no group: it would tell of a choice and of no wrong. Nor of what rests on an
+-- uploaded export alone: whoever may upload one could plant a finding, or ask for somebody's choice with it. Whatever
+-- others are shown of findings leaves out both.
+create view finding_for_others as
+    select * from finding where kind <> 'HONOURED_AT_GATEWAY' and import_id is null;
+
+-- Every writer of groups takes this before it touches the first row, so that no two can wait for each other.
+create function lock_finding_groups() returns void language sql as $$
+    select pg_advisory_xact_lock(hashtext('finding_group'))
+$$;
+
 create function finding_was_found() returns trigger language plpgsql as $$
 begin
+    if not exists (select from changed where kind <> 'HONOURED_AT_GATEWAY' and import_id is null) then
+        return null;
+    end if;
+    perform lock_finding_groups();
     insert into finding_group as g
-        (kind, category, program, fields, found_at, first_at, last_at, open_since)
+        (kind, category, program, fields, found_at, first_at, last_at, open_since,
+         shown_first_at, shown_last_at, shown_open_since)
     select kind, coalesce(category, ''), program, array_remove(array_agg(distinct field order by field), ''),
            min(found_at), date_bin('15 minutes', min(first_at), 'epoch'), date_bin('15 minutes', max(last_at), 'epoch'),
+           min(first_at), date_bin('15 minutes', min(first_at), 'epoch'), date_bin('15 minutes', max(last_at), 'epoch'),
            min(first_at)
-    from changed where kind <> 'HONOURED_AT_GATEWAY'
-    -- In one order, so that two writers can't wait for each other.
+    from changed where kind <> 'HONOURED_AT_GATEWAY' and import_id is null
     group by kind, coalesce(category, ''), program order by 1, 2, 3
     on conflict (kind, category, program) do update set
         fields = coalesce((select array_agg(distinct f order by f) from unnest(g.fields || excluded.fields) f), '{}'),
@@ -56,12 +80,16 @@ begin
     return null;
 end $$;
 
+-- A plan is kept for the session, and may have been made for a single row: so nothing here joins what changed with
+-- itself, and each row is looked up by a key.
 create function finding_was_widened() returns trigger language plpgsql as $$
+declare
+    wider finding_group[];
 begin
     insert into finding_seen (finding_id, day, at)
     select n.id, (n.last_at at time zone 'UTC')::date, n.last_at
-    from changed n join former o on o.id = n.id
-    where n.day is null and (n.last_at at time zone 'UTC')::date > (o.last_at at time zone 'UTC')::date
+    from changed n
+    where n.day is null and (n.last_at at time zone 'UTC')::date > (n.first_at at time zone 'UTC')::date
     order by n.id on conflict do nothing;
 
     with widened as (
@@ -69,51 +97,62 @@ begin
                max(n.last_at) as last_at, max(n.last_at) filter (where n.found_at <= g.answered_at) as known_last
         from changed n
         join finding_group g on g.kind = n.kind and g.category = coalesce(n.category, '') and g.program = n.program
+        where n.import_id is null
         group by n.kind, coalesce(n.category, ''), n.program
-    ), different as (
-        select g.kind, g.category, g.program, w.first_at, w.last_at, w.known_last
-        from widened w join finding_group g using (kind, category, program)
-        where date_bin('15 minutes', w.first_at, 'epoch') < g.first_at
-           or date_bin('15 minutes', w.last_at, 'epoch') > g.last_at
-           or (w.known_last > g.answered_at and (g.open_since is null or g.open_since > g.answered_at))
-        order by g.kind, g.category, g.program for update of g
     )
+    -- Most reports change nothing here, and then wait for nobody.
+    select array_agg((g.kind, g.category, g.program, g.fields, g.found_at,
+                      least(g.first_at, date_bin('15 minutes', w.first_at, 'epoch')),
+                      greatest(g.last_at, date_bin('15 minutes', w.last_at, 'epoch')), g.answered_at,
+                      case when g.answered_at is null then least(g.open_since, w.first_at)
+                           when w.known_last > g.answered_at then g.answered_at else g.open_since end,
+                      g.shown_first_at, g.shown_last_at, g.shown_open_since, g.shown_through)::finding_group)
+    into wider
+    from widened w join finding_group g using (kind, category, program)
+    where date_bin('15 minutes', w.first_at, 'epoch') < g.first_at
+       or date_bin('15 minutes', w.last_at, 'epoch') > g.last_at
+       or (w.known_last > g.answered_at and (g.open_since is null or g.open_since > g.answered_at));
+    if wider is null then
+        return null;
+    end if;
+    perform lock_finding_groups();
     update finding_group g set
-        first_at = least(g.first_at, date_bin('15 minutes', d.first_at, 'epoch')),
-        last_at = greatest(g.last_at, date_bin('15 minutes', d.last_at, 'epoch')),
-        open_since = case when g.answered_at is null then least(g.open_since, d.first_at)
-                          when d.known_last > g.answered_at then g.answered_at else g.open_since end
-    from different d where (g.kind, g.category, g.program) = (d.kind, d.category, d.program);
+        first_at = least(g.first_at, w.first_at),
+        last_at = greatest(g.last_at, w.last_at),
+        -- An answer that came meanwhile knew of it.
+        open_since = case when g.answered_at is distinct from w.answered_at then g.open_since
+                          else least(g.open_since, w.open_since) end
+    from unnest(wider) w where (g.kind, g.category, g.program) = (w.kind, w.category, w.program);
     return null;
 end $$;
 
 create trigger finding_grouped after insert on finding referencing new table as changed
     for each statement execute function finding_was_found();
-create trigger finding_regrouped after update on finding referencing old table as former new table as changed
+create trigger finding_regrouped after update on finding referencing new table as changed
     for each statement execute function finding_was_widened();
 
 create function finding_was_answered() returns trigger language plpgsql as $$
 begin
-    perform from finding_group g
-    where g.kind = new.kind and g.category = new.category and g.program = any (new.programs)
-    order by g.kind, g.category, g.program for update;
-    update finding_group g set answered_at = greatest(g.answered_at, new.at), open_since = null
+    perform lock_finding_groups();
+    update finding_group g set answered_at = greatest(g.answered_at, new.at), open_since = null, shown_open_since = null
     where g.kind = new.kind and g.category = new.category and g.program = any (new.programs);
     return null;
 end $$;
 create trigger finding_answer_grouped after insert on finding_answer
     for each row execute function finding_was_answered();
 
-insert into finding_group (kind, category, program, fields, found_at, first_at, last_at, answered_at, open_since)
+insert into finding_group (kind, category, program, fields, found_at, first_at, last_at, answered_at, open_since,
+                           shown_first_at, shown_last_at, shown_open_since)
 select f.kind, coalesce(f.category, ''), f.program,
        array_remove(array_agg(distinct f.field order by f.field), ''), min(f.found_at),
        date_bin('15 minutes', min(f.first_at), 'epoch'), date_bin('15 minutes', max(f.last_at), 'epoch'), max(a.at),
-       min(case when a.at is null then f.first_at when f.found_at > a.at then f.found_at
-                when f.last_at > a.at then a.at end)
-from finding f left join lateral
+       min(o.at), date_bin('15 minutes', min(f.first_at), 'epoch'), date_bin('15 minutes', max(f.last_at), 'epoch'),
+       min(o.at)
+from finding_for_others f left join lateral
     (select max(at) as at from finding_answer a
      where a.kind = f.kind and a.category = coalesce(f.category, '') and f.program = any (a.programs)) a on true
-where f.kind <> 'HONOURED_AT_GATEWAY'
+cross join lateral (select case when a.at is null then f.first_at when f.found_at > a.at then f.found_at
+                                when f.last_at > a.at then a.at end as at) o
 group by f.kind, coalesce(f.category, ''), f.program;
 
 create table finding_counted (

@@ -89,6 +89,8 @@ pub fn words(action: &str) -> &'static str {
         "agent.denied" => "Somebody said that an agent on their device isn’t right, and it was revoked",
         "agent.prepared" => "A secret was made that lets another agent report from your device",
         "agent.revoked" => "An agent on your device was revoked",
+        "feed.made" => "An address was made at which a feed reader gets the findings as you can",
+        "feed.ended" => "Your address for feed readers was ended",
         "export.imported" => {
             "An export of a monitoring product with records about you was uploaded; its rows were counted"
         }

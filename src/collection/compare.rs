@@ -36,16 +36,19 @@ pub async fn compare_counts(state: &AppState) -> Result<()> {
         let through = store::lock_compared(&mut tx, lag.hours, due.plus_days(-FIRST_DAYS)).await?;
         if through < due {
             let rows = store::list_counts(&mut tx, through, due, &lag.programs, lag.all_but).await?;
+            let mut found = Vec::new();
             for same in rows.chunk_by(|a, b| a.subject() == b.subject()) {
                 let counts: Vec<Count> = same.iter().map(CountRow::count).collect();
                 for (low, high) in compare::misreports(&counts) {
                     let Some(low) = same.iter().find(|row| row.agent_id == low.agent_id) else { continue };
                     let id = state.random.uuid(now);
                     let high = (high.agent_id, high.taken);
-                    store::insert_misreport(&mut tx, &Misreport { id, low, high, at: now }).await?;
+                    found.push(Misreport { id, low, high, at: now });
                 }
             }
             store::set_compared(&mut tx, lag.hours, due).await?;
+            // Once and last: what is found makes others wait until this is committed.
+            store::insert_misreports(&mut tx, &found).await?;
         }
         tx.commit().await?;
     }

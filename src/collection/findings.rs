@@ -2,6 +2,7 @@
 //! bands of people. A group of one has its row: a violation must be visible. What the employer answers stands beside
 //! the findings, for everybody concerned, and clears none.
 
+mod answer;
 mod daily;
 pub(super) mod feed;
 mod group;
@@ -19,17 +20,17 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 
 use super::model::FindingKind;
-use super::store::findings::{self as store, NewAnswer};
 use super::store::groups as groups_store;
 use super::store::organisation;
 use super::store::telling;
 use crate::app::AppState;
 use crate::clock::{Day, Time};
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{Error, Result};
 use crate::register::Category;
 use crate::web::page::html_with;
-use crate::web::{Form, Page, Pager, Path, Role, Submitted, Viewer, forms, html, see_other};
+use crate::web::{Form, Page, Pager, Path, Submitted, Viewer};
 
+pub use answer::{Answer, answer, answer_findings};
 pub use daily::count_findings;
 pub use group::group_id;
 pub use weekly::mail_week;
@@ -40,9 +41,6 @@ use own::options;
 use trend::Trend;
 
 const A_PAGE: i64 = 20;
-
-/// Characters that an answer may have.
-const LONGEST_ANSWER: usize = 2000;
 
 /// How many groups wait for an answer.
 pub(super) async fn count_open(db: &mut PgConnection, now: Time, zone: &TimeZone) -> Result<usize> {
@@ -64,13 +62,20 @@ struct FindingsPage {
     groups: Vec<Group>,
     pager: Pager,
     open: usize,
-    number: String,
     /// In which whole days are meant.
     zone: TimeZone,
     today: Day,
     trend: Trend,
     telling: Telling,
     confirm: Vec<(String, String)>,
+    /// Where an answer comes back to: the same filter and page, or the group's own page.
+    back: Back,
+}
+
+/// Where an answer's form stands, told by the form itself.
+struct Back {
+    query: ListQuery,
+    on_group: bool,
 }
 
 /// How whoever looks is told of findings otherwise.
@@ -79,6 +84,16 @@ struct Telling {
     feed: Option<telling::FeedRow>,
     /// The address just made: shown this once.
     made: Option<String>,
+    renew: Vec<(String, String)>,
+    end: Vec<(String, String)>,
+}
+
+impl Telling {
+    fn new(mail: bool, feed: Option<telling::FeedRow>, made: Option<String>) -> Self {
+        let renew = vec![("yes".into(), "I know that the former address ends".into())];
+        let end = vec![("yes".into(), "I know that this can’t be undone".into())];
+        Telling { mail, feed, made, renew, end }
+    }
 }
 
 /// The box that confirms an answer.
@@ -107,6 +122,19 @@ pub struct ListQuery {
     category: Option<String>,
     answer: Option<String>,
     page: Option<String>,
+}
+
+impl ListQuery {
+    /// As an answer's form carries it on.
+    fn of_form(form: &Submitted) -> Self {
+        let of = |name: &str| Some(form.text(name).to_owned()).filter(|text| !text.is_empty());
+        ListQuery {
+            kind: of("in-kind"),
+            category: of("in-category"),
+            answer: of("in-answer"),
+            page: of("page"),
+        }
+    }
 }
 
 /// Which groups are wanted.
@@ -185,11 +213,11 @@ async fn render(
     // A form that comes back does so on the page where its group stands now.
     let asked = match groups.iter().position(|g| g.id == form.value("group")) {
         Some(place) => Some((place as i64 / A_PAGE + 1).to_string()),
-        None => query.page,
+        None => query.page.clone(),
     };
-    let number = asked.clone().unwrap_or_else(|| "1".into());
     let (filter, base) = wanted.values();
     let pager = Pager::new(asked.as_deref(), A_PAGE, groups.len() as i64, base);
+    let query = ListQuery { page: asked, ..query };
     let groups = groups.drain(..).skip(pager.offset() as usize).take(A_PAGE as usize).collect();
     let shown = FindingsPage {
         form,
@@ -201,12 +229,12 @@ async fn render(
         groups,
         pager,
         open,
-        number,
         zone,
         today,
         trend: trend::of_groups(this, &weeks),
-        telling: Telling { mail, feed, made },
+        telling: Telling::new(mail, feed, made),
         confirm: confirmation(),
+        back: Back { query, on_group: false },
         page,
     };
     html_with(status, &shown)
@@ -220,8 +248,8 @@ struct GroupPage {
     group: Group,
     history: Vec<Line<Day>>,
     today: Day,
-    number: &'static str,
     confirm: Vec<(String, String)>,
+    back: Back,
 }
 
 impl GroupPage {
@@ -232,7 +260,17 @@ impl GroupPage {
 
 /// One group: what is known of it, and what became of it.
 pub async fn show(State(state): State<AppState>, page: Page, Path(id): Path<String>) -> Result<Response> {
-    let (groups, register) = group::load_counted(&state, page.now).await?;
+    render_group(&state, page, &id, Form::default(), StatusCode::OK).await
+}
+
+async fn render_group(
+    state: &AppState,
+    page: Page,
+    id: &str,
+    form: Form,
+    status: StatusCode,
+) -> Result<Response> {
+    let (groups, register) = group::load_counted(state, page.now).await?;
     let group = groups.into_iter().find(|g| g.id == id).ok_or(Error::NotFound)?;
     let zone = state.config.time_zone.clone();
     let mut db = state.db.acquire().await?;
@@ -243,95 +281,6 @@ pub async fn show(State(state): State<AppState>, page: Page, Path(id): Path<Stri
     let history = history::of_group(&group, &days, &register.declarations, whole, &zone);
     let today = page.now.day(&zone);
     let confirm = confirmation();
-    html(&GroupPage { page, form: Form::default(), group, history, today, number: "1", confirm })
-}
-
-/// What the employer says to a group of findings.
-pub struct Answer<'a> {
-    /// See [`group_id`].
-    pub group: &'a str,
-    /// How many answers whoever writes this one has seen.
-    pub seen: usize,
-    pub reason: &'a str,
-}
-
-/// Adds an answer to a group. It concerns what has been found until now.
-pub async fn answer_findings(state: &AppState, viewer: &Viewer, answer: Answer<'_>) -> Result<()> {
-    let now = state.clock.now();
-    let mut tx = state.db.begin().await?;
-    store::lock_answers(&mut tx).await?;
-    let register = Register::load(&mut tx).await?;
-    let groups = group::load(&mut tx, &register, now, &state.config.time_zone).await?;
-    let group = groups.into_iter().find(|g| g.id == answer.group).ok_or(Error::NotFound)?;
-    if group.answers.len() != answer.seen {
-        return Err(Error::conflict(
-            "Somebody answered this in the meantime. Read their answer, then decide whether to add yours.",
-        ));
-    }
-    let new = NewAnswer {
-        id: state.random.uuid(now),
-        kind: group.kind.id(),
-        category: group.category.map_or("", Category::id),
-        programs: &group.programs,
-        at: now,
-        by_id: viewer.person_id,
-        by_role: Role::Publisher.id(),
-        reason: answer.reason,
-    };
-    store::insert_answer(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-fn check(form: &Submitted) -> Result<(), FieldErrors> {
-    let mut errors = FieldErrors::default();
-    let field = |name: &str| format!("{name}-{}", form.text("group"));
-    let reason = form.text(&field("reason"));
-    if reason.is_empty() {
-        errors.add(field("reason"), "Say what happened, and what you do about it.");
-    } else if reason.chars().count() > LONGEST_ANSWER {
-        errors.add(field("reason"), "Write at most 2,000 characters.");
-    }
-    if form.text(&field("confirm")) != "yes" {
-        errors.add(field("confirm"), "Tick the box to confirm.");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
-}
-
-pub async fn answer(
-    State(state): State<AppState>,
-    page: Page,
-    viewer: Viewer,
-    form: Submitted,
-) -> Result<Response> {
-    let group = form.text("group").to_owned();
-    if !group::is_group_id(&group) {
-        return Err(Error::NotFound);
-    }
-    let answered = match check(&form) {
-        Err(errors) => Err(Error::Invalid(errors)),
-        Ok(()) => {
-            let reason = form.text(&format!("reason-{group}"));
-            let seen = form.text("seen").parse().unwrap_or(usize::MAX);
-            answer_findings(&state, &viewer, Answer { group: &group, seen, reason }).await
-        }
-    };
-    match answered {
-        Ok(()) => {
-            let number: i64 = form.text("page").parse().unwrap_or(1);
-            Ok(see_other(&format!("/findings?page={number}&done=finding-answered#group-{group}")))
-        }
-        Err(error) => {
-            let mut errors = FieldErrors::default();
-            let (refused, status) = forms::refused(error, "findings")?;
-            // A conflict is said at the form that it is about.
-            for e in refused.iter() {
-                let field =
-                    if e.field == "findings" { format!("reason-{group}").into() } else { e.field.clone() };
-                errors.add(field, e.message.clone());
-            }
-            let form = Form::with_errors(form, errors);
-            render(&state, (page, &viewer), ListQuery::default(), form, status, None).await
-        }
-    }
+    let back = Back { query: ListQuery::default(), on_group: true };
+    html_with(status, &GroupPage { page, form, group, history, today, confirm, back })
 }

@@ -110,6 +110,10 @@ const DONE: &[(&str, &str)] = &[
     ("device-denied", "On record: it isn’t yours. From now on nothing that it reports is about you."),
     ("finding-answered", "Your answer is on record. Everybody concerned can read it beside the findings."),
     ("feed-revoked", "The address is ended. Whoever still asks there is told that nothing is there."),
+    (
+        "feed-shown",
+        "Nothing was changed: this form was sent before, and the address it made was shown then. If you don’t have it, make a new one.",
+    ),
     ("import-confirmed", "Taken. Everybody concerned sees their own counts."),
     ("import-discarded", "Thrown away. Nothing of it is left."),
     ("canary-used", "On record: it is in use."),

@@ -144,13 +144,16 @@ async fn an_answer_is_public_to_those_concerned_and_clears_nothing() {
     app.state.clock.advance(60);
     plant(&app, KIND, people[3].0, &people[3].1, "acme-agent").await;
     let page = rep.get("/findings").await.assert_status(200);
-    assert!(page.body.contains("None to what was found afterwards"));
+    assert!(!page.body.contains("None to what was found afterwards"), "others learn of it tomorrow");
     let late = stranger.get("/me/collection").await.assert_status(200);
     assert!(
         late.body.contains("An update switched")
             && late.body.contains("hasn’t answered what was found afterwards")
     );
     assert_eq!(app.count("finding").await, 2);
+    app.state.clock.advance(86_400);
+    let page = app.sign_in_as(rep.id()).await.get("/findings").await.assert_status(200);
+    assert!(page.body.contains("None to what was found afterwards"));
 }
 
 #[tokio::test]

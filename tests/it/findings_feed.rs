@@ -90,13 +90,36 @@ async fn a_reader_has_an_address_that_can_be_ended() {
     assert!(page.body.contains("last used in the hour from"), "to the hour");
     reader.get("/feeds/findings/nothing").await.assert_status(404);
     // A new one ends the former; ending it ends it.
-    rep.post("/findings/feed", &[]).await.assert_status(200);
-    reader.get(&path).await.assert_status(404);
-    let made = rep.post("/findings/feed", &[]).await.assert_status(200);
-    let path = made.select("#feed-address").remove(0).replace(&app.state.config.base_url, "");
+    let form = async || {
+        let mark = rep.get("/findings").await.attributes("input[name=former]", "value").remove(0);
+        [("former".to_owned(), mark), ("feed-renew".to_owned(), "yes".to_owned())]
+    };
+    let asked = form().await;
+    let send = async |fields: &[(String, String)]| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        rep.post("/findings/feed", &fields).await
+    };
+    send(&asked[..1]).await.assert_status(422);
     reader.get(&path).await.assert_status(200);
-    rep.post("/findings/feed/revoke", &[]).await.assert_status(303);
+    let made = send(&asked).await.assert_status(200);
     reader.get(&path).await.assert_status(404);
+    let path = made.select("#feed-address").remove(0).replace(&app.state.config.base_url, "");
+    // The same form again, as a reload sends it, makes none and ends none.
+    let again = send(&asked).await.assert_status(303);
+    assert_eq!(again.location(), "/findings?done=feed-shown#telling");
+    reader.get(&path).await.assert_status(200);
+    rep.post("/findings/feed/revoke", &[]).await.assert_status(422);
+    reader.get(&path).await.assert_status(200);
+    rep.post("/findings/feed/revoke", &[("feed-revoke", "yes")]).await.assert_status(303);
+    reader.get(&path).await.assert_status(404);
+    let log: Vec<String> = sqlx::query_scalar(
+        "select action from audit_entry where subject_id = $1 and action like 'feed.%' order by action desc",
+    )
+    .bind(rep.id())
+    .fetch_all(&app.state.db)
+    .await
+    .expect("entries");
+    assert_eq!(log, ["feed.made", "feed.made", "feed.ended"]);
     // Nor does it outlive the role.
     let made = rep.post("/findings/feed", &[]).await.assert_status(200);
     let path = made.select("#feed-address").remove(0).replace(&app.state.config.base_url, "");

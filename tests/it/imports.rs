@@ -509,6 +509,7 @@ async fn more_than_agents_reported_is_found_after_the_lag_and_not_before() {
     }
     let page = publisher.get("/findings").await.assert_status(200);
     assert!(!page.body.contains("p0@"));
+    assert_eq!(page.select("section.card").len(), 0, "told to the person alone");
     for sql in [
         "update finding set import_id = null",
         "delete from finding",

@@ -24,6 +24,7 @@ mod findings_groups;
 mod findings_isolation;
 mod findings_mail;
 mod findings_mine;
+mod findings_shown;
 mod gateway_activitywatch;
 mod gateway_activitywatch_arrival;
 mod gateway_activitywatch_attack;

@@ -102,7 +102,7 @@ async fn what_is_there_and_not_declared_is_found_for_its_person_and_without_one_
     );
     for role in [Role::Publisher, Role::Representative] {
         let page = app.actor(role).await.get("/findings").await.assert_status(200);
-        assert_eq!(page.select("section.card h2"), ["Agents, by a program that isn’t declared"]);
+        assert_eq!(page.select("section.card h2"), ["A program that isn’t declared"]);
         assert!(!page.body.contains("time-doctor") && !page.body.contains("Ada"));
     }
     let colleague = app.person("bob@example.com", &[Role::Worker]).await;
@@ -229,13 +229,19 @@ async fn forged_and_foreign_reports_are_refused() {
     visitor.post_json("/api/v1/presence-reports", &signed, None).await.assert_status(401);
     visitor.post_json("/api/v1/presence-reports", &signed, Some("nothing")).await.assert_status(401);
     // Too old to be told from a copy, and from the future.
-    for minutes in [(-100 * 1440, -100 * 1440 + 5), (3 * 1440, 3 * 1440 + 5)] {
+    for minutes in [(-100 * 1440, -100 * 1440 + 5), (3 * 1440, 3 * 1440 + 5), (31, 36)] {
         send(&app, &agent, &look(&app, &agent, minutes, &[])).await.assert_status(422);
     }
     assert_eq!(
         app.count("presence").await + app.count("presence_look").await + app.count("finding").await,
         0
     );
+    // A clock a little ahead is no fault, and nothing was seen after it was received.
+    let ahead = look(&app, &agent, (28, 34), &[("time-doctor", By::Process)]);
+    send(&app, &agent, &ahead).await.assert_status(201);
+    let last: Time =
+        sqlx::query_scalar("select last_at from finding").fetch_one(&app.state.db).await.expect("one");
+    assert_eq!(last, app.state.clock.now());
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The findings of a batch, each key once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -32,6 +33,13 @@ pub(in crate::collection) struct Evidence {
     pub dropped: i64,
     pub reports: i32,
 }
+
+/// Things an agent may newly name in a day; the rest is one finding of its kind and category. A finding is never removed,
+/// so an agent that makes up names could fill the table for good.
+const NEW_A_DAY: usize = 50;
+
+/// What the rest of them is about.
+const MORE: &str = "more";
 
 pub(super) type Key = (FindingKind, About, String, Option<Day>);
 
@@ -84,12 +92,49 @@ impl Findings {
         }
     }
 
+    /// With at most [`NEW_A_DAY`] names that an agent makes known in a day (UTC). What was found after somebody's no is
+    /// never put together: such programs are the register's.
+    async fn bounded(self, db: &mut PgConnection, now: Time) -> Result<Self> {
+        let is_free = |(_, _, what, day): &Key| day.is_none() && !what.is_empty();
+        let (mut agents, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for key in self.0.keys().filter(|key| is_free(key)) {
+            agents.insert(key.1.agent);
+            names.insert(key.2.clone());
+        }
+        let (agents, names): (Vec<Uuid>, Vec<String>) =
+            (agents.into_iter().collect(), names.into_iter().collect());
+        let mut known: BTreeMap<Uuid, BTreeSet<String>> = BTreeMap::new();
+        if !agents.is_empty() {
+            let today = now.day(&TimeZone::UTC).start(&TimeZone::UTC);
+            for (agent, about) in store::list_abouts(db, &agents, &names, today).await? {
+                known.entry(agent).or_default().insert(about);
+            }
+        }
+        let mut bounded = Findings::default();
+        for (mut key, found) in self.0 {
+            if is_free(&key) {
+                let known = known.entry(key.1.agent).or_default();
+                if known.len() < NEW_A_DAY {
+                    known.insert(key.2.clone());
+                } else if !known.contains(&key.2) {
+                    key.2 = MORE.into();
+                    key.1.field = "";
+                }
+            }
+            let times = found.times;
+            let kept = bounded.0.entry(key).or_insert(found);
+            kept.times = (kept.times.0.min(times.0), kept.times.1.max(times.1));
+        }
+        Ok(bounded)
+    }
+
     pub async fn write(self, db: &mut PgConnection, random: &Random, now: Time) -> Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
+        let bounded = self.bounded(db, now).await?;
         let mut columns = FindingColumns::default();
-        for ((kind, about, what, day), found) in self.0 {
+        for ((kind, about, what, day), found) in bounded.0 {
             columns.id.push(random.uuid(now));
             columns.kind.push(kind.id().into());
             columns.person_id.push(about.person);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::group::{self, Group, Register};
 use crate::app::{self, AppState};
@@ -64,6 +64,10 @@ pub async fn count_findings(state: &AppState) -> Result<()> {
     if is_done(store::find_counted(&mut db).await?) {
         return Ok(());
     }
+    // Short, since reports wait for it; counting takes longer. Doing it twice does the same.
+    let mut tx = db.begin().await?;
+    store::show_groups(&mut tx, today.start(zone)).await?;
+    tx.commit().await?;
     drop(db);
     let mut tx = state.db.begin().await?;
     store::lock_counted(&mut tx).await?;

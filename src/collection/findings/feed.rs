@@ -6,17 +6,19 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use sqlx::PgConnection;
 
 use super::group::{self, Group, people_words};
 use super::{ListQuery, render};
 use crate::app::AppState;
+use crate::audit;
 use crate::clock::{Day, Time};
 use crate::collection::model::PeopleBand;
 use crate::collection::store::{groups, organisation, telling};
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldErrors, Result};
 use crate::identity::token_hash;
 use crate::register::Category;
-use crate::web::{Form, Page, Path, Submitted, Viewer, atom, see_other, times};
+use crate::web::{Form, Page, Path, Role, Submitted, Viewer, atom, see_other, times};
 
 /// Entries at most; all groups stand on the page.
 const ENTRIES: i64 = 50;
@@ -95,22 +97,76 @@ pub async fn show_by_address(State(state): State<AppState>, Path(token): Path<St
     if is_known { answer(&state).await } else { Err(Error::NotFound) }
 }
 
-/// Makes an address and shows it this once; a former one ends.
-pub async fn make(State(state): State<AppState>, page: Page, viewer: Viewer) -> Result<Response> {
+/// The boxes that confirm what ends an address.
+pub(super) const RENEW: &str = "feed-renew";
+pub(super) const REVOKE: &str = "feed-revoke";
+
+/// Makes an address and shows it this once; a former one ends, which is asked first. The form names the address that
+/// it replaces, so that the same form sent again, as a reload does, ends nothing and makes none.
+pub async fn make(
+    State(state): State<AppState>,
+    page: Page,
+    viewer: Viewer,
+    form: Submitted,
+) -> Result<Response> {
+    let mut tx = state.db.begin().await?;
+    telling::lock_feed(&mut tx, viewer.person_id).await?;
+    let former = telling::find_feed(&mut tx, viewer.person_id).await?;
+    if former.as_ref().map_or("", |feed| &feed.mark) != form.text("former") {
+        return Ok(see_other("/findings?done=feed-shown#telling"));
+    }
+    if former.is_some() && form.text(RENEW) != "yes" {
+        drop(tx);
+        return refuse(&state, (page, &viewer), form, RENEW).await;
+    }
     let token = state.random.token();
-    let mut db = state.db.acquire().await?;
     let hour = state.clock.now().full_hour();
-    telling::set_feed(&mut db, viewer.person_id, &token_hash(&token), hour).await?;
-    drop(db);
+    telling::set_feed(&mut tx, viewer.person_id, &token_hash(&token), hour).await?;
+    record(&mut tx, &state, &viewer, "feed.made").await?;
+    tx.commit().await?;
     let made = format!("{}/feeds/findings/{token}", state.config.base_url);
     let query = ListQuery::default();
     render(&state, (page, &viewer), query, Form::default(), StatusCode::OK, Some(made)).await
 }
 
-pub async fn revoke(State(state): State<AppState>, viewer: Viewer) -> Result<Response> {
-    let mut db = state.db.acquire().await?;
-    telling::delete_feed(&mut db, viewer.person_id).await?;
+pub async fn revoke(
+    State(state): State<AppState>,
+    page: Page,
+    viewer: Viewer,
+    form: Submitted,
+) -> Result<Response> {
+    if form.text(REVOKE) != "yes" {
+        return refuse(&state, (page, &viewer), form, REVOKE).await;
+    }
+    let mut tx = state.db.begin().await?;
+    if telling::delete_feed(&mut tx, viewer.person_id).await? {
+        record(&mut tx, &state, &viewer, "feed.ended").await?;
+    }
+    tx.commit().await?;
     Ok(see_other("/findings?done=feed-revoked"))
+}
+
+async fn refuse(
+    state: &AppState,
+    on: (Page, &Viewer),
+    form: Submitted,
+    field: &'static str,
+) -> Result<Response> {
+    let mut errors = FieldErrors::default();
+    errors.add(field, "Tick the box to confirm.");
+    let form = Form::with_errors(form, errors);
+    render(state, on, ListQuery::default(), form, StatusCode::UNPROCESSABLE_ENTITY, None).await
+}
+
+async fn record(
+    db: &mut PgConnection,
+    state: &AppState,
+    viewer: &Viewer,
+    action: &'static str,
+) -> Result<()> {
+    let role = if viewer.roles.contains(&Role::Publisher) { Role::Publisher } else { Role::Representative };
+    let subject = Some(viewer.person_id);
+    audit::record(db, state, viewer, role, audit::Entry { action, subject, object: None, reason: None }).await
 }
 
 /// Whether one wants the weekly summary.

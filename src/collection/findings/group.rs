@@ -125,8 +125,13 @@ impl Group {
 
     /// What it is about; the kind stands beside it.
     pub fn heading(&self) -> String {
-        let what = self.category.map_or("Agents", Category::name);
-        self.program.as_ref().map_or(what.into(), |program| format!("{what}, by {program}"))
+        match (self.category, &self.program) {
+            (Some(category), Some(program)) => format!("{}, by {program}", category.name()),
+            (Some(category), None) => category.name().to_owned(),
+            (None, Some(program)) if self.is_named() => format!("A program: {program}"),
+            (None, Some(_)) => "A program that isn’t declared".into(),
+            (None, None) => "Agents".into(),
+        }
     }
 
     /// Whether the register names its program.

@@ -88,11 +88,14 @@ impl FindingView {
         let category = row.category.as_deref().unwrap_or_default();
         let programs = [row.program.clone()];
         let about = |a: &&AnswerRow| a.is_about(&row.kind, category, &programs);
-        let answers: Vec<AnswerRow> = answers.iter().filter(about).cloned().collect();
+        let import = ImportView::of(&row);
+        // Nobody else is told of it, so nobody can answer it.
+        let is_told = kind.needs_answer() && import.is_none();
+        let answers: Vec<AnswerRow> = answers.iter().filter(|a| is_told && about(a)).cloned().collect();
         let answered = answers.iter().map(|a| a.at).max();
         // What an answer couldn't know is open still.
         let open_since = match answered {
-            _ if !kind.needs_answer() => None,
+            _ if !is_told => None,
             None => Some(row.first_at),
             Some(at) if row.found_at > at => Some(row.found_at),
             Some(at) if row.last_at > at => Some(at),
@@ -111,7 +114,7 @@ impl FindingView {
             evidence: evidence(kind, &row),
             answers,
             open_since,
-            import: ImportView::of(&row),
+            import,
             agent_id: row.agent_id,
             dropped: row.dropped.unwrap_or(0),
             program: row.program,

@@ -108,9 +108,7 @@ impl FindingKind {
             FindingKind::CollectedAfterOptOut => {
                 "Agents reported that records were collected and kept although the person’s choice was no."
             }
-            FindingKind::Undeclared => {
-                "Agents reported it, or a vendor’s own export holds it, and nothing declared at that time covered it."
-            }
+            FindingKind::Undeclared => "Agents reported it, and nothing declared at that time covered it.",
             FindingKind::Exceeds => {
                 "In more detail, more often, for another purpose or to another place than declared, or although no \
                  notice in force told of it any more."
@@ -124,8 +122,7 @@ impl FindingKind {
                  nobody can see what it does there."
             }
             FindingKind::Misreport => {
-                "Two agents on one computer watched the same program all the time and counted differently, or a \
-                 vendor’s own export holds what agents that watched all day did not report."
+                "Two agents on one computer watched the same program all the time and counted differently."
             }
             FindingKind::Equivocation => "An agent sent two reports that can’t both be true.",
             FindingKind::ClockSkew => {
@@ -164,6 +161,9 @@ impl FindingKind {
     pub fn words(self, about: &str) -> String {
         let (what, value) = about.split_once(':').unwrap_or((about, ""));
         match (self, what) {
+            (_, "more") => {
+                format!("{}: more programs in one day than can be listed", self.label())
+            }
             (FindingKind::OptOutViolation, _) => format!("Passed on by {value} after you said no"),
             (FindingKind::CollectedAfterOptOut, _) => {
                 format!("Collected and kept by {value} after you said no")

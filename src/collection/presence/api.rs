@@ -14,6 +14,7 @@ use super::model::ParsedLook;
 use crate::app::AppState;
 use crate::clock::Time;
 use crate::collection::receive::receive;
+use crate::collection::report::MAX_SKEW_SECONDS;
 use crate::error::{Error, Problem, Result};
 
 /// Days after which a report is too old to be taken: it couldn't be told from a copy any more.
@@ -48,6 +49,12 @@ pub struct PresenceReceipt {
 pub async fn report(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response> {
     let (parsed, now): (ParsedLook, _) = receive(&state, &headers, &body).await?;
     let report = &parsed.report;
+    // What lies ahead would be found on a day that hasn't come.
+    for (field, at) in [("/window/end", report.window.end), ("/produced_at", report.produced_at)] {
+        if at > now.plus_seconds(MAX_SKEW_SECONDS) {
+            return Err(Error::invalid(field, "lies more than 5 minutes in the future: check the clock"));
+        }
+    }
     if report.window.end < now.plus_days(-OLDEST_DAYS) {
         return Err(Error::invalid("/window/end", "lies more than 90 days back"));
     }

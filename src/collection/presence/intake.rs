@@ -29,6 +29,7 @@ struct Holder {
 
 /// Stores a verified report. Answers when it was taken first, and whether that was before.
 pub async fn take(state: &AppState, parsed: &ParsedLook, now: Time) -> Result<(Time, bool)> {
+    let parsed = &until(parsed, now);
     let report = &parsed.report;
     let mut tx = state.db.begin().await?;
     let holder = find_holder(&mut tx, state, report.device_id, report.window).await?;
@@ -63,6 +64,16 @@ pub async fn take(state: &AppState, parsed: &ParsedLook, now: Time) -> Result<(T
     reports::touch_agents(&mut tx, &[report.agent_id], now).await?;
     tx.commit().await?;
     Ok((now, false))
+}
+
+/// Nothing was seen after it was received, whatever the agent's clock says.
+fn until(parsed: &ParsedLook, now: Time) -> ParsedLook {
+    let mut parsed = parsed.clone();
+    for seen in &mut parsed.report.products {
+        seen.first_observed = seen.first_observed.min(now);
+        seen.last_observed = seen.last_observed.min(now);
+    }
+    parsed
 }
 
 /// What straddles a change of hands is nobody's rather than the wrong person's.

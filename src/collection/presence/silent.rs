@@ -81,6 +81,7 @@ pub async fn find_silent(state: &AppState) -> Result<()> {
     for row in &rows {
         stays.entry((row.person_id, row.device_id, &row.product)).or_default().push(row);
     }
+    let mut found = FindingColumns::default();
     for ((person, _, product), rows) in stays {
         let (Some(audience), Some(stay)) = (audiences.get(&person), Stay::of(&rows)) else { continue };
         let mut moments =
@@ -89,16 +90,18 @@ pub async fn find_silent(state: &AppState) -> Result<()> {
         if moments.all(|at| is_declared(product, at, audience, &declarations))
             && !store::is_reported(&mut tx, person, product, stay.days, stay.times).await?
         {
-            let found = finding(state.random.uuid(now), person, product, &stay);
-            upsert_findings(&mut tx, now, &found).await?;
+            add(&mut found, state.random.uuid(now), person, product, &stay);
         }
+    }
+    // Once and last: what is found makes others wait until this is committed.
+    if !found.id.is_empty() {
+        upsert_findings(&mut tx, now, &found).await?;
     }
     tx.commit().await?;
     Ok(())
 }
 
-fn finding(id: Uuid, person: Uuid, product: &str, stay: &Stay) -> FindingColumns {
-    let mut found = FindingColumns::default();
+fn add(found: &mut FindingColumns, id: Uuid, person: Uuid, product: &str, stay: &Stay) {
     found.id.push(id);
     found.kind.push(FindingKind::SilentAgent.id().into());
     found.person_id.push(Some(person));
@@ -110,5 +113,4 @@ fn finding(id: Uuid, person: Uuid, product: &str, stay: &Stay) -> FindingColumns
     found.first_at.push(stay.times.0);
     found.last_at.push(stay.times.1);
     found.push_evidence(None);
-    found
 }

@@ -149,27 +149,39 @@ pub struct Misreport<'a> {
     pub at: Time,
 }
 
-/// Records a contradiction; one that is known stays as it is.
-pub async fn insert_misreport(db: &mut PgConnection, m: &Misreport<'_>) -> Result<()> {
+/// Records contradictions; those that are known stay as they are.
+pub async fn insert_misreports(db: &mut PgConnection, found: &[Misreport<'_>]) -> Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let of = |row: fn(&CountRow) -> Uuid| found.iter().map(|m| row(m.low)).collect::<Vec<_>>();
+    let sum = |row: fn(&CountRow) -> i64| found.iter().map(|m| row(m.low)).collect::<Vec<_>>();
+    let text = |row: fn(&CountRow) -> String| found.iter().map(|m| row(m.low)).collect::<Vec<_>>();
     sqlx::query!(
         "insert into finding (id, kind, person_id, agent_id, category, about, day, first_at, last_at, found_at,
                 window_start, window_end, collected, forwarded, dropped, reports, other_agent_id, other_collected)
-         values ($1, 'MISREPORT', $2, $3, $4, $5, $6, $7, $8, $9, $7, $8, $10, 0, $11, $12, $13, $14)
+         select id, 'MISREPORT', person_id, agent_id, category, about, day, watched_from, watched_to, at,
+                watched_from, watched_to, taken, 0, dropped, reports, other, other_taken
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::date[], $7::timestamptz[],
+                $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::integer[], $13::uuid[], $14::bigint[])
+              as m(id, person_id, agent_id, category, about, day, watched_from, watched_to, at, taken, dropped, reports,
+                   other, other_taken)
+         order by category, about, person_id, agent_id, day
          on conflict do nothing",
-        m.id,
-        m.low.person_id,
-        m.low.agent_id,
-        m.low.category,
-        format!("program:{}", m.low.program),
-        m.low.day as _,
-        m.low.watched_from as _,
-        m.low.watched_to as _,
-        m.at as _,
-        m.low.taken,
-        m.low.dropped,
-        m.low.reports,
-        m.high.0,
-        m.high.1,
+        &found.iter().map(|m| m.id).collect::<Vec<_>>(),
+        &of(|row| row.person_id),
+        &of(|row| row.agent_id),
+        &text(|row| row.category.clone()),
+        &text(|row| format!("program:{}", row.program)),
+        &found.iter().map(|m| m.low.day).collect::<Vec<_>>() as _,
+        &found.iter().map(|m| m.low.watched_from).collect::<Vec<_>>() as _,
+        &found.iter().map(|m| m.low.watched_to).collect::<Vec<_>>() as _,
+        &found.iter().map(|m| m.at).collect::<Vec<_>>() as _,
+        &sum(|row| row.taken),
+        &sum(|row| row.dropped),
+        &found.iter().map(|m| m.low.reports).collect::<Vec<_>>(),
+        &found.iter().map(|m| m.high.0).collect::<Vec<_>>(),
+        &found.iter().map(|m| m.high.1).collect::<Vec<_>>(),
     )
     .execute(db)
     .await?;

@@ -49,6 +49,8 @@ pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingC
          select $1, * from unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::date[],
                 $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
                 $14::bigint[], $15::bigint[], $16::bigint[], $17::integer[], $18::text[])
+         -- By kind, category and what it is about: one order for all writers.
+         order by 3, 6, 7, 4, 5
          on conflict (kind, coalesce(person_id, '00000000-0000-0000-0000-000000000000'),
                 coalesce(agent_id, '00000000-0000-0000-0000-000000000000'), coalesce(category, ''), about,
                 coalesce(day, '0001-01-01'), field)
@@ -83,4 +85,23 @@ pub async fn upsert_findings(db: &mut PgConnection, found_at: Time, c: &FindingC
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// What agents made known since `since` of things that they name themselves, and which of these they ever did.
+pub async fn list_abouts(
+    db: &mut PgConnection,
+    agents: &[Uuid],
+    abouts: &[String],
+    since: Time,
+) -> Result<Vec<(Uuid, String)>> {
+    let rows = sqlx::query!(
+        r#"select distinct agent_id as "agent_id!", about from finding
+           where agent_id = any($1) and about <> '' and (found_at >= $3 or about = any($2))"#,
+        agents,
+        abouts,
+        since as _,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.agent_id, row.about)).collect())
 }

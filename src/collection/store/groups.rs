@@ -12,11 +12,12 @@ pub struct GroupRow {
     pub category: String,
     /// As the register names it, [`UNNAMED`], or empty for findings about none.
     pub program: String,
-    /// The programs in it, for answers; not to be shown.
+    /// The programs in it, those without an answer first; not to be shown.
     pub programs: Vec<String>,
     pub fields: Vec<String>,
     pub found_at: Time,
     pub first_at: Time,
+    /// Up to the last day that is over, unless the group is new today.
     pub last_at: Time,
     /// As last counted; `None` before the first time.
     pub people: Option<i64>,
@@ -29,21 +30,32 @@ pub struct GroupRow {
 pub async fn list_groups(db: &mut PgConnection, named: &[String]) -> Result<Vec<GroupRow>> {
     sqlx::query_as!(
         GroupRow,
-        r#"with shown as (
-               select kind, category, case when program = '' or program = any($1) then program else $2 end as shown,
-                      array_agg(distinct program) as programs, array_agg(distinct f.field) as fields,
-                      min(found_at) as found_at, min(first_at) as first_at, max(last_at) as last_at,
-                      min(open_since) as open_since
-               from finding_group g left join lateral unnest(g.fields) as f(field) on true
-               group by kind, category, shown
+        r#"with each as (
+               select g.*, case when program = '' or program = any($1) then program else $2 end as shown
+               from finding_group g
+           ), named as (
+               select kind, category, shown, array_agg(distinct f.field) as fields
+               from each, unnest(each.fields) as f(field) group by kind, category, shown
+           ), told as (
+               -- Of a group that is new today, as it was when it came; else as it was when the day began.
+               select kind, category, shown, array_agg(program order by open_since is null, program) as programs,
+                      min(found_at) as found_at,
+                      coalesce(min(shown_first_at) filter (where shown_through is not null),
+                               (array_agg(shown_first_at order by found_at, program))[1]) as first_at,
+                      coalesce(max(shown_last_at) filter (where shown_through is not null),
+                               (array_agg(shown_last_at order by found_at, program))[1]) as last_at,
+                      case when bool_or(shown_through is not null)
+                           then min(shown_open_since) filter (where shown_through is not null)
+                           else (array_agg(shown_open_since order by found_at, program))[1] end as open_since
+               from each group by kind, category, shown
            )
-           select s.kind as "kind!", s.category as "category!", s.shown as "program!", s.programs as "programs!",
-                  array_remove(s.fields, null) as "fields!", s.found_at as "found_at!", s.first_at as "first_at!",
-                  s.last_at as "last_at!", s.open_since, d.people as "people?", r.records as "records?"
-           from shown s
+           select t.kind as "kind!", t.category as "category!", t.shown as "program!", t.programs as "programs!",
+                  coalesce(n.fields, '{}') as "fields!", t.found_at as "found_at!", t.first_at as "first_at!",
+                  t.last_at as "last_at!", t.open_since, d.people as "people?", r.records as "records?"
+           from told t left join named n using (kind, category, shown)
            left join lateral (select people from finding_group_day d
-               where (d.kind, d.category, d.program) = (s.kind, s.category, s.shown) order by d.day desc limit 1) d on true
-           left join finding_records r on (r.kind, r.category, r.program) = (s.kind, s.category, s.shown)"#,
+               where (d.kind, d.category, d.program) = (t.kind, t.category, t.shown) order by d.day desc limit 1) d on true
+           left join finding_records r on (r.kind, r.category, r.program) = (t.kind, t.category, t.shown)"#,
         named,
         UNNAMED,
     )
@@ -124,6 +136,42 @@ pub async fn set_counted(db: &mut PgConnection, day: Day, now: Time) -> Result<(
     Ok(())
 }
 
+/// Shows others what became of groups before this moment, a day's beginning. What came since stays unseen until the next
+/// day, so that no two looks on one day tell when somebody's report came.
+pub async fn show_groups(db: &mut PgConnection, until: Time) -> Result<()> {
+    sqlx::query!("select lock_finding_groups() as \"locked!: ()\"").execute(&mut *db).await?;
+    sqlx::query!(
+        "with late as (
+             -- Observed since, too: the last time before is among its findings.
+             select g.kind, g.category, g.program,
+                    max(case when f.last_at < $1 then f.last_at
+                             else greatest(case when f.first_at < $1 then f.first_at end, s.at) end) as last_at
+             from finding_group g
+             join finding_for_others f on (f.kind, coalesce(f.category, ''), f.program) = (g.kind, g.category, g.program)
+             left join lateral (select max(at) as at from finding_seen where finding_id = f.id and at < $1) s on true
+             where g.last_at >= $1 and g.found_at < $1 group by g.kind, g.category, g.program
+         ), due as (
+             select g.kind, g.category, g.program, least(g.first_at, g.shown_first_at) as first_at,
+                    case when g.last_at < $1 then g.last_at
+                         else coalesce(date_bin('15 minutes', l.last_at, 'epoch'), g.shown_last_at) end as last_at,
+                    case when g.open_since < $1 then g.open_since
+                         when g.answered_at is null then g.found_at end as open_since
+             from finding_group g left join late l using (kind, category, program)
+             where g.found_at < $1
+         )
+         update finding_group g set shown_first_at = d.first_at, shown_last_at = greatest(d.last_at, d.first_at),
+                shown_open_since = d.open_since, shown_through = $1
+         from due d where (g.kind, g.category, g.program) = (d.kind, d.category, d.program)
+           and (g.shown_through is null
+                or (g.shown_first_at, g.shown_last_at, g.shown_open_since)
+                   is distinct from (d.first_at, greatest(d.last_at, d.first_at), d.open_since))",
+        until as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// How many people a group concerned when the day began.
 pub struct PeopleRow {
     pub kind: String,
@@ -139,7 +187,7 @@ pub async fn count_people(db: &mut PgConnection, named: &[String], today: Time) 
         r#"select kind as "kind!", category as "category!", shown as "program!", count(person_id) as "people!"
            from (select distinct kind, coalesce(category, '') as category,
                         case when program = '' or program = any($1) then program else $3 end as shown, person_id
-                 from finding where kind <> 'HONOURED_AT_GATEWAY' and found_at < $2) each
+                 from finding_for_others where found_at < $2) each
            group by kind, category, shown"#,
         named,
         today as _,
@@ -188,7 +236,7 @@ pub async fn count_week(
         "with each as (
              select distinct kind, coalesce(category, '') as category,
                     case when program = '' or program = any($4) then program else $5 end as shown, person_id
-             from finding where found_at >= $2 and found_at < $3 and kind <> 'HONOURED_AT_GATEWAY'
+             from finding_for_others where found_at >= $2 and found_at < $3
          ), told as (
              select kind, category, shown from each e group by kind, category, shown
              having count(person_id) >= $7 or $2 <=
@@ -254,7 +302,7 @@ pub async fn add_records(
     sqlx::query!(
         "with waiting as (
              select r.kind, r.category, r.program, count(distinct f.person_id) as people, sum(f.collected) as records
-             from finding_records r join finding f on f.kind = r.kind and coalesce(f.category, '') = r.category
+             from finding_records r join finding_for_others f on f.kind = r.kind and coalesce(f.category, '') = r.category
                   and case when f.program = '' or f.program = any($1) then f.program else $2 end = r.program
              where f.found_at >= r.since and f.found_at < $3 and f.collected > 0
              group by r.kind, r.category, r.program

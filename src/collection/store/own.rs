@@ -21,7 +21,7 @@ pub async fn count(db: &mut PgConnection, person_id: Uuid, w: Wanted<'_>) -> Res
         r#"select count(*) as "count!" from finding f
            where f.person_id = $1 and case when $2::text is null then f.kind <> 'HONOURED_AT_GATEWAY' else f.kind = $2 end
              and ($3::text is null or f.category = $3)
-             and ($4::boolean is null or $4 = (f.kind <> 'HONOURED_AT_GATEWAY' and not exists
+             and ($4::boolean is null or $4 = (f.kind <> 'HONOURED_AT_GATEWAY' and f.import_id is null and not exists
                  (select from finding_answer a where a.kind = f.kind and a.category = coalesce(f.category, '')
                   and f.program = any(a.programs) and a.at >= greatest(f.found_at, f.last_at))))"#,
         person_id,
@@ -51,7 +51,7 @@ pub async fn list(
            left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
            where f.person_id = $1 and case when $2::text is null then f.kind <> 'HONOURED_AT_GATEWAY' else f.kind = $2 end
              and ($3::text is null or f.category = $3)
-             and ($4::boolean is null or $4 = (f.kind <> 'HONOURED_AT_GATEWAY' and not exists
+             and ($4::boolean is null or $4 = (f.kind <> 'HONOURED_AT_GATEWAY' and f.import_id is null and not exists
                  (select from finding_answer a where a.kind = f.kind and a.category = coalesce(f.category, '')
                   and f.program = any(a.programs) and a.at >= greatest(f.found_at, f.last_at))))
            order by f.last_at desc, f.id offset $5 limit $6"#,

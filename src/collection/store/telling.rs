@@ -82,14 +82,27 @@ pub async fn list_concerned(db: &mut PgConnection, from: Time, to: Time) -> Resu
 
 /// Somebody's address for feed readers.
 pub struct FeedRow {
+    /// Tells one address from the next; says nothing of it.
+    pub mark: String,
     pub made_at: Time,
     pub last_used_at: Option<Time>,
 }
 
 pub async fn find_feed(db: &mut PgConnection, person_id: Uuid) -> Result<Option<FeedRow>> {
-    sqlx::query_as!(FeedRow, "select made_at, last_used_at from finding_feed where person_id = $1", person_id)
-        .fetch_optional(db)
-        .await
+    sqlx::query_as!(
+        FeedRow,
+        r#"select encode(substr(token_hash, 1, 6), 'hex') as "mark!", made_at, last_used_at from finding_feed
+           where person_id = $1"#,
+        person_id
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Holds other changes of somebody's address off until the transaction ends.
+pub async fn lock_feed(db: &mut PgConnection, person_id: Uuid) -> Result<()> {
+    sqlx::query!("select id from person where id = $1 for update", person_id).fetch_optional(db).await?;
+    Ok(())
 }
 
 /// Sets somebody's address; a former one ends.
@@ -107,9 +120,10 @@ pub async fn set_feed(db: &mut PgConnection, person_id: Uuid, token_hash: &[u8],
     Ok(())
 }
 
-pub async fn delete_feed(db: &mut PgConnection, person_id: Uuid) -> Result<()> {
-    sqlx::query!("delete from finding_feed where person_id = $1", person_id).execute(db).await?;
-    Ok(())
+/// Whether there was one.
+pub async fn delete_feed(db: &mut PgConnection, person_id: Uuid) -> Result<bool> {
+    let done = sqlx::query!("delete from finding_feed where person_id = $1", person_id).execute(db).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whether this address is somebody's who may read the feed now; notes the hour.
