@@ -47,7 +47,7 @@ async fn a_report_changes_nothing_for_others_until_the_day_is_over() {
 
 #[tokio::test]
 async fn a_new_group_has_its_row_at_once_and_stays_as_it_came() {
-    let (app, people, publisher) = room().await;
+    let (_app, people, publisher) = room().await;
     let cards = async || publisher.get("/findings").await.assert_status(200).select("section.card");
     assert_eq!(cards().await.len(), 1);
     let hash = keys(&people[1].1, 0, None, (0, 5)).await;
@@ -207,7 +207,7 @@ async fn an_agent_can_name_only_so_many_things_a_day() {
 
 #[tokio::test]
 async fn an_answer_keeps_the_filter_and_the_page() {
-    let (app, people, publisher) = room().await;
+    let (_app, people, publisher) = room().await;
     keys(&people[1].1, 0, None, (0, 5)).await;
     let filter = "kind=COLLECTED_AFTER_OPT_OUT&category=window.titles&answer=open";
     let page = publisher.get(&format!("/findings?{filter}")).await.assert_status(200);

@@ -226,11 +226,7 @@ impl Turn<'_> {
         Category::all().any(|category| self.allowed_since(category, program).is_some())
     }
 
-    /// Whether anything noted so far may go on, and whether anything may not.
-    pub fn has_allowed(&self) -> bool {
-        self.noted.iter().any(|n| n.outcome.is_ok())
-    }
-
+    /// Whether anything noted so far may not go on.
     pub fn has_refused(&self) -> bool {
         self.noted.iter().any(|n| n.outcome.is_err())
     }

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Url;
 use tokio::time::Instant;
 
@@ -29,22 +28,12 @@ pub(in crate::gateways) struct Upstream {
 /// What the collector answered. Its body may hold content: it goes to the agent and nowhere else.
 pub(in crate::gateways) struct Reply {
     pub status: StatusCode,
-    pub content_type: Option<HeaderValue>,
     pub body: Vec<u8>,
 }
 
 impl Reply {
     pub fn is_success(&self) -> bool {
         self.status.is_success() || self.status == StatusCode::NOT_MODIFIED
-    }
-
-    pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        if let Some(kind) = self.content_type {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-        response
     }
 }
 
@@ -77,10 +66,6 @@ impl Upstream {
     pub fn nowhere() -> anyhow::Result<Self> {
         let base = link::base_url("http://127.0.0.1:0", "upstream")?;
         Ok(Upstream { http: link::http(&base)?, base, own: HeaderMap::new() })
-    }
-
-    pub fn address(&self) -> &Url {
-        &self.base
     }
 
     /// As [`Upstream::send`], and by `deadline` or not at all: what is under way then is given up, and may have arrived.
@@ -122,7 +107,6 @@ impl Upstream {
         let request = self.http.request(method, url).headers(all).body(body).send().await;
         let mut response =
             request.map_err(|error| if error.is_connect() { Unreached::NO } else { Unreached::PERHAPS })?;
-        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| Unreached::PERHAPS)? {
             if body.len() + chunk.len() > MAX_ANSWER {
@@ -130,7 +114,7 @@ impl Upstream {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status: response.status(), content_type, body })
+        Ok(Reply { status: response.status(), body })
     }
 }
 
