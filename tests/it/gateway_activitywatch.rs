@@ -191,7 +191,7 @@ async fn a_no_is_confirmed_only_when_nothing_is_on_its_way_any_more() {
     let path = format!("/api/0/buckets/{BUCKET}/heartbeat?pulsetime=1");
     // Its sender doesn't wait: what is on its way is on its way.
     let sent = tokio::time::timeout(Duration::from_secs(1), post(to, &path, &event)).await;
-    assert!(sent.is_err() && taken.load(Ordering::SeqCst) == 0);
+    assert!(sent.is_err() && taken.load(Ordering::SeqCst) == 0, "{sent:?}");
     let before = desk.confirmations().await;
     choose(&desk.test, &desk.worker, desk.declared[0], Choice::No).await.expect("a choice");
     until(30, "it is confirmed", async || {

@@ -37,6 +37,9 @@ async fn desk() -> Watched {
     let desk = Watched::new(&[TITLES, URLS, PROGRAMS]).await;
     for (id, kind) in BUCKETS {
         desk.bucket(id, kind).await;
+        // It would get them with their first records only.
+        let bucket = json!({"client": "aw-test", "type": kind, "hostname": "pc1"});
+        assert_eq!(post(desk.upstream(), &format!("/api/0/buckets/{id}"), &bucket).await.0, 200);
     }
     let event = json!({"timestamp": desk.now(), "duration": 5, "data": {"app": "Writer", "title": EVIDENCE}});
     assert_eq!(post(desk.upstream(), "/api/0/buckets/window/events", &event).await.0, 200);

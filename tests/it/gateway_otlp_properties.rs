@@ -399,7 +399,7 @@ async fn what_is_allowed_brings_nothing_else_along() {
     let (desk, collector, gate) = setting(&declared).await;
     send_all(&desk, &gate.addresses, 250).await;
     let taken = collector.got();
-    assert!(taken.len() > 50, "{} were passed on", taken.len());
+    assert!(taken.len() > 20, "{} were passed on", taken.len());
     for request in &taken {
         for word in [SECRET, BEFORE, &STANDARD.encode(SECRET)] {
             let body = String::from_utf8_lossy(&request.body);

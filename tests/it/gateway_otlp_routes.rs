@@ -35,7 +35,7 @@ async fn setting(more: &str) -> (Desk, Collector, Gate) {
 
 #[tokio::test]
 async fn what_is_not_otlp_goes_nowhere() {
-    let (_desk, collector, gate) = setting("").await;
+    let (desk, collector, gate) = setting("").await;
     let gateway = gate.addresses[0];
     let body = logs(&[]);
     for (first, headers, expected) in [
@@ -78,7 +78,8 @@ async fn what_is_not_otlp_goes_nowhere() {
     assert!(collector.got().is_empty());
 
     let (status, answer) = exchange(gateway, "POST /v1/logs", JSON, &body).await;
-    assert_eq!((status, answer.as_slice()), (200, b"{}".as_slice()));
+    desk.reported().await;
+    assert_eq!((status, answer.as_slice()), (200, b"{}".as_slice()), "{:?}", desk.counts().await);
     let gateways = collector.got();
     assert!(gateways.len() == 1 && gateways[0].path == "/v1/logs", "so that the others could have come");
 }

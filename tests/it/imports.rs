@@ -442,7 +442,7 @@ pub async fn report_a_day_of(
         let mut one = item("screen.image", "count", if n == 0 { records } else { 0 }, span);
         one["source"] = json!(format!("{program}/1.0"));
         if n == 0 && dropped > 0 {
-            one["dropped"] = json!({"count": dropped});
+            one["dropped"] = json!({"count": dropped, "reason": "opt_out"});
         }
         let until = minute(span.1).parse::<jiff::Timestamp>().expect("a time");
         let ahead = until.as_second() - app.state.clock.now().jiff().as_second();

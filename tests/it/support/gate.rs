@@ -13,7 +13,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use daylight::app::{self, AppState};
 use daylight::clock::{Clock, Random, Time};
-use daylight::collection::create_enrolment;
+use daylight::collection::{confirm_device, create_enrolment};
 use daylight::consent::model::Choice;
 use daylight::gateways::gate::{self, Config};
 use daylight::web::Role;
@@ -134,6 +134,16 @@ impl Desk {
     /// Starts a gateway for these devices with their sites, and waits until it obeys their policies.
     pub async fn gate(&self, devices: &str) -> Gate {
         let gate = Gate::start(self.server, self.clock.clone(), &self.folder.0, devices).await;
+        // An agent that comes onto a computer after its person called it theirs learns nothing until they do so again.
+        let assignments: Vec<Uuid> =
+            sqlx::query_scalar("select id from device_assignment where person_id = $1 and upper_inf(period)")
+                .bind(self.worker.id())
+                .fetch_all(&self.test.state.db)
+                .await
+                .expect("assignments");
+        for assignment in assignments {
+            confirm_device(&self.test.state, self.worker.id(), assignment).await.expect("confirmed");
+        }
         let number = devices.matches("[[device]]").count();
         let obeyed = async || self.test.count(OBEYING).await >= i64::try_from(number).expect("few");
         until(60, "the policies are confirmed", obeyed).await;

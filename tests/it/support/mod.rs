@@ -94,18 +94,7 @@ impl TestApp {
 
     async fn build(options: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         logs::install();
-        let variables = [
-            (
-                "ORGANISATI    /// A visitor of another instance of this server.
-    pub fn on(&self, state: AppState) -> Actor {
-        Actor::new(app::router(state), None, None)
-    }
-
-",
-                "Example Works",
-            ),
-            ("DATABASE_POOL_SIZE", "4"),
-        ];
+        let variables = [("ORGANISATION", "Example Works"), ("DATABASE_POOL_SIZE", "4")];
         let variables: BTreeMap<_, _> = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut config = Config::from_variables(variables).expect("the tests' configuration is valid");
         config.data_dir = fresh_folder();
