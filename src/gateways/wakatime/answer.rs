@@ -76,7 +76,7 @@ mod tests {
 
     fn reply(status: u16, body: &str) -> Reply {
         let status = StatusCode::from_u16(status).unwrap();
-        Reply { status, content_type: None, body: body.into() }
+        Reply { status, body: body.into() }
     }
 
     #[test]
