@@ -70,9 +70,9 @@ async fn groups_can_be_filtered() {
 #[tokio::test]
 async fn what_is_kept_is_what_would_be_counted() {
     let (app, people, publisher) = room().await;
-    for n in 1..4 {
-        plant(&app, KIND, people[n].0, &people[n].1, "acme-agent").await;
-        plant(&app, KIND, people[n].0, &people[n].1, "another").await;
+    for (person, agent) in &people[1..4] {
+        plant(&app, KIND, *person, agent, "acme-agent").await;
+        plant(&app, KIND, *person, agent, "another").await;
     }
     answer(&publisher, &group("acme-agent"), "0", "An accident.", "yes").await.assert_status(303);
     app.state.clock.advance(600);

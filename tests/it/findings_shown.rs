@@ -60,7 +60,8 @@ async fn a_new_group_has_its_row_at_once_and_stays_as_it_came() {
 
 /// A finding that rests on an export alone.
 async fn plant_from_export(app: &TestApp, person: Uuid, by: Uuid) -> Uuid {
-    let (import, id) = (Uuid::new_v4(), Uuid::new_v4());
+    let (import, id) =
+        (app.state.random.uuid(app.state.clock.now()), app.state.random.uuid(app.state.clock.now()));
     sqlx::query(
         "insert into vendor_import (id, program, format, by_id, by_role, at, expires_at, confirmed_at, file_sha256, bytes, records, people)
          values ($1, 'hubstaff', 'hubstaff/screenshots', $2, 'publisher', now(), now(), now(), '', 1, 1, 1)",

@@ -95,7 +95,8 @@ async fn dry_runs_are_on_record_and_limited() {
     }
     let refused = upload(&publisher, "activtrak/activity-log", of_people(6).as_bytes()).await;
     refused.assert_status(429);
-    let entries: Vec<(Option<Uuid>, String, Option<Uuid>, Option<String>)> = sqlx::query_as(
+    type Entry = (Option<Uuid>, String, Option<Uuid>, Option<String>);
+    let entries: Vec<Entry> = sqlx::query_as(
         "select actor_id, actor_role, subject_id, reason from audit_entry where action = 'export.tried'",
     )
     .fetch_all(&app.state.db)

@@ -393,7 +393,7 @@ async fn what_nobody_understands_is_dropped_and_other_doors_are_shut() {
     site.desk.advance(5);
     site.gateway.stop().await;
     let counts = site.desk.counts().await;
-    let expected = vec![("unknown filtered".to_owned(), 1006, 0, 1006)];
+    let expected = [("unknown filtered".to_owned(), 1006, 0, 1006)];
     // The 2 MiB are refused unseen or read; either way they are one.
     assert_eq!(counts.iter().map(|(n, ..)| n).collect::<Vec<_>>(), ["unknown filtered"], "{counts:?}");
     assert!(counts[0].1 >= expected[0].1 && counts[0].2 == 0 && counts[0].1 == counts[0].3, "{counts:?}");
