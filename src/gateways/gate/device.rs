@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -45,7 +45,7 @@ impl Device {
 
     /// Says that the gateway is awake.
     pub fn wake(&self) {
-        self.tally.lock().expect("nobody panics while holding it").1.wake(self.clock.now());
+        self.tally().1.wake(self.clock.now());
     }
 
     /// Does what a request asks for to its end, whether or not its sender still listens: what is on its way to the
@@ -61,10 +61,12 @@ impl Device {
 
     /// Waits until nothing is under way that a request began, so that the last report counts it.
     pub async fn rest(&self) {
-        let deadline = tokio::time::Instant::now() + LAST_TURN;
-        while Arc::strong_count(&self.errands) > 1 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(GLANCE).await;
-        }
+        let_go(&self.errands).await;
+    }
+
+    /// How often it was cut, and what was counted since.
+    fn tally(&self) -> MutexGuard<'_, (u64, Tally)> {
+        self.tally.lock().expect("nobody panics while holding it")
     }
 
     /// A request's hold on the policy as it is: until it is over, that policy doesn't count as replaced.
@@ -85,11 +87,7 @@ impl Device {
             let mut now = self.now.write().expect("nobody panics while holding it");
             std::mem::replace(&mut *now, new.clone())
         };
-        let deadline = tokio::time::Instant::now() + LAST_TURN;
-        while Arc::strong_count(&old) > 1 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(GLANCE).await;
-        }
-        if Arc::strong_count(&old) > 1 {
+        if !let_go(&old).await {
             tracing::error!("a request takes longer than any may; the policy counts as applied all the same");
         }
         new
@@ -97,7 +95,7 @@ impl Device {
 
     /// What was counted since the last time, with its windows.
     pub fn cut(&self) -> Vec<(Window, Vec<Item>)> {
-        let mut tally = self.tally.lock().expect("nobody panics while holding it");
+        let mut tally = self.tally();
         let cut = tally.1.take(self.clock.now());
         tally.0 += cut.len() as u64;
         cut
@@ -105,13 +103,22 @@ impl Device {
 
     /// Seconds since the last cut.
     pub fn uncut(&self) -> i64 {
-        self.tally.lock().expect("nobody panics while holding it").1.age(self.clock.now())
+        self.tally().1.age(self.clock.now())
     }
 
     /// Grows with each cut: what lasts counts once in each window.
     pub fn window(&self) -> u64 {
-        self.tally.lock().expect("nobody panics while holding it").0
+        self.tally().0
     }
+}
+
+/// Waits until nobody else holds it, for as long as a request may take; answers whether nobody does.
+async fn let_go<T>(held: &Arc<T>) -> bool {
+    let deadline = tokio::time::Instant::now() + LAST_TURN;
+    while Arc::strong_count(held) > 1 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(GLANCE).await;
+    }
+    Arc::strong_count(held) == 1
 }
 
 /// One kind of agent on a device, and where its records go.
@@ -124,28 +131,11 @@ pub(in crate::gateways) struct Site {
 
 /// One request: its records are judged by one policy, and counted once it is known what became of them. Dropped
 /// without a word it counts nothing: whoever sent it hears that it failed, and sends it again.
-pub(in crate::gateways) struct Turn<'a> {
-    site: Held<'a>,
+pub(in crate::gateways) struct Turn {
+    site: Arc<Site>,
     current: Arc<Current>,
     pub now: Time,
     noted: Vec<Noted>,
-}
-
-/// The site that a turn is of.
-enum Held<'a> {
-    Lent(&'a Site),
-    Shared(Arc<Site>),
-}
-
-impl std::ops::Deref for Held<'_> {
-    type Target = Site;
-
-    fn deref(&self) -> &Site {
-        match self {
-            Held::Lent(site) => site,
-            Held::Shared(site) => site,
-        }
-    }
 }
 
 struct Noted {
@@ -157,19 +147,11 @@ struct Noted {
 }
 
 impl Site {
-    pub fn turn(&self) -> Turn<'_> {
+    pub fn turn(self: &Arc<Self>) -> Turn {
         let (current, now) = (self.device.current(), self.device.clock.now());
-        Turn { site: Held::Lent(self), current, now, noted: Vec::new() }
+        Turn { site: self.clone(), current, now, noted: Vec::new() }
     }
 
-    /// As [`Site::turn`], for work that moves between threads.
-    pub fn shared_turn(self: &Arc<Self>) -> Turn<'static> {
-        let (current, now) = (self.device.current(), self.device.clock.now());
-        Turn { site: Held::Shared(self.clone()), current, now, noted: Vec::new() }
-    }
-}
-
-impl Site {
     /// Whether what was sent may be with the collector. One elsewhere may keep what it says it refuses, and nobody would
     /// ever know: any answer counts. One on this machine is believed when it refuses: nothing has left, and a count of
     /// what isn't there would accuse the agent that counts behind it.
@@ -181,7 +163,7 @@ impl Site {
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Whether this part of a record that was observed from `from` to `to` may go on; it will be counted either way.
     pub fn decide(&mut self, part: Part, source: &Source, from: Time, to: Time) -> bool {
         self.note(part, source, (from, to), true)
@@ -245,7 +227,7 @@ impl Turn<'_> {
 
     fn count(self, instead: Option<DropReason>) {
         let generation = self.current.generation;
-        let mut tally = self.site.device.tally.lock().expect("nobody panics while holding it");
+        let mut tally = self.site.device.tally();
         for Noted { part, source, outcome, .. } in self.noted.into_iter().filter(|noted| noted.counts) {
             let outcome = match instead {
                 Some(reason) => outcome.and(Err(reason)),

@@ -59,6 +59,14 @@ struct Door {
     router: Router,
 }
 
+/// What goes on for a device, whatever comes in.
+struct Life<'c> {
+    name: &'c str,
+    contact: Contact,
+    reporter: Reporter,
+    teller: Option<Teller>,
+}
+
 /// Runs until `shutdown` completes. An error is one line for the person who started it.
 pub async fn run(
     config: Config,
@@ -78,8 +86,7 @@ pub async fn run_then(
     ready: impl FnOnce(Vec<SocketAddr>),
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
-    let (mut doors, mut reporters, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut nodes, mut tellers, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut doors, mut nodes, mut lives) = (Vec::new(), Vec::new(), Vec::new());
     for device in &config.devices {
         let (reporter, contact) = tokio::select! {
             () = &mut shutdown => return Ok(()),
@@ -101,48 +108,23 @@ pub async fn run_then(
         }
         let (node, teller) = watch_for_programs(&config, device, &reporter, &contact)?.unzip();
         nodes.extend(node);
-        tellers.push(teller);
-        contacts.push((contact, reporter.device.policies.clone()));
-        reporters.push(reporter);
-        names.push(&device.name);
+        lives.push(Life { name: &device.name, contact, reporter, teller });
     }
-    anyhow::ensure!(!reporters.is_empty(), "no device could be started; the lines above say why");
+    anyhow::ensure!(!lives.is_empty(), "no device could be started; the lines above say why");
     if let Some(osquery) = &config.osquery {
         doors.push(open_osquery(osquery, nodes, random).await.context("osquery")?);
     }
     ready(doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect());
     let (stop, stopped) = watch::channel(false);
     let serving: Vec<_> = doors.into_iter().map(|door| tokio::spawn(door.serve(stopped.clone()))).collect();
-    let lives = reporters.iter_mut().zip(&mut tellers).zip(&contacts).zip(&names);
-    let lives = lives.map(|(((reporter, teller), (contact, policies)), name)| async move {
-        let closing = reporter.device.clone();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let begun = tokio::time::Instant::now();
-            let ended: anyhow::Error = tokio::select! {
-                Err(error) = contact.poll(policies) => error,
-                Err(error) = contact.confirm(policies) => error,
-                Err(error) = reporter.work() => error,
-                error = tell(teller) => error,
-            };
-            // The others' devices go on; of this one nothing passes until the server is heard again. Its agents are
-            // told that all is well meanwhile: they would keep what they have.
-            closing.close();
-            tracing::error!(device = %name, "{ended:#}; nothing of this device passes until that has changed");
-            pause = if begun.elapsed() > MAX_PAUSE { FIRST_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
-            tokio::time::sleep(pause).await;
-        }
-    });
     tokio::select! {
         () = &mut shutdown => {}
-        _ = join_all(lives) => {}
+        _ = join_all(lives.iter_mut().map(Life::live)) => {}
     }
     // Nothing comes in any more before the last report is made.
     let _ = stop.send(true);
     join_all(serving).await;
-    join_all(reporters.iter().map(|reporter| reporter.device.rest())).await;
-    join_all(reporters.iter_mut().map(Reporter::end)).await;
-    join_all(tellers.iter_mut().flatten().map(Teller::end)).await;
+    join_all(lives.iter_mut().map(Life::end)).await;
     Ok(())
 }
 
@@ -213,6 +195,38 @@ async fn open_osquery(config: &OsqueryConfig, nodes: Vec<Node>, random: Random) 
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("listen: {} can't be listened on", config.listen))?;
     Ok(Door { listener, tls: Some(osquery::acceptor(config)?), router: osquery::router(nodes, random)? })
+}
+
+impl Life<'_> {
+    async fn live(&mut self) {
+        let device = self.reporter.device.clone();
+        let policies = &device.policies;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = tokio::time::Instant::now();
+            let ended: anyhow::Error = tokio::select! {
+                Err(error) = self.contact.poll(policies) => error,
+                Err(error) = self.contact.confirm(policies) => error,
+                Err(error) = self.reporter.work() => error,
+                error = tell(&mut self.teller) => error,
+            };
+            // The others' devices go on; of this one nothing passes until the server is heard again. Its agents are
+            // told that all is well meanwhile: they would keep what they have.
+            device.close();
+            tracing::error!(device = %self.name, "{ended:#}; nothing of this device passes until that has changed");
+            pause = if begun.elapsed() > MAX_PAUSE { FIRST_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Reports what came in last; nothing comes in any more.
+    async fn end(&mut self) {
+        self.reporter.device.rest().await;
+        self.reporter.end().await;
+        if let Some(teller) = &mut self.teller {
+            teller.end().await;
+        }
+    }
 }
 
 /// Sends presence reports of a device that makes them; answers why it can't any more.

@@ -25,7 +25,8 @@ impl Reporter {
         let mut news = self.device.policies.subscribe();
         let mut followed = None;
         let mut next = Instant::now() + self.interval;
-        let mut wake = next;
+        // What waits since a former run goes first.
+        let mut wake = Instant::now();
         loop {
             let generation = self.device.policies.current().generation;
             if followed != Some(generation) {
@@ -34,15 +35,16 @@ impl Reporter {
                 let current = self.device.follow().await;
                 if followed.is_some() {
                     self.cut()?;
+                    wake = Instant::now();
                 }
                 followed = Some(current.generation);
                 self.device.policies.applied(&current)?;
             }
             if Instant::now() >= next {
                 self.cut()?;
-                next = Instant::now() + self.interval;
+                (wake, next) = (Instant::now(), Instant::now() + self.interval);
             }
-            if Instant::now() >= wake || self.outgoing.waiting() > 0 {
+            if Instant::now() >= wake {
                 wake = match self.outgoing.flush().await? {
                     Ok(()) => next,
                     Err(pause) => next.min(Instant::now() + pause),

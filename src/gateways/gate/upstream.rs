@@ -68,7 +68,9 @@ impl Upstream {
         Ok(Upstream { http: link::http(&base)?, base, own: HeaderMap::new() })
     }
 
-    /// As [`Upstream::send`], and by `deadline` or not at all: what is under way then is given up, and may have arrived.
+    /// Sends a request to a path below the upstream's own, made of `segments` as they are meant, which are encoded
+    /// here. `headers` should hold what the collector needs and nothing more. By `deadline` or not at all: what is under
+    /// way then is given up, and may have arrived.
     pub async fn send_by(
         &self,
         deadline: Instant,
@@ -85,9 +87,7 @@ impl Upstream {
         tokio::time::timeout_at(deadline, sent).await.unwrap_or(Err(Unreached::PERHAPS))
     }
 
-    /// Sends a request to a path below the upstream's own, made of `segments` as they are meant, which are encoded
-    /// here. `headers` should hold what the collector needs and nothing more.
-    pub async fn send(
+    async fn send(
         &self,
         method: Method,
         segments: &[&str],

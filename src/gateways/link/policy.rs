@@ -184,10 +184,9 @@ impl Policies {
     /// `signer` is the agent's own key.
     pub fn open(file: &StateFile, agent_id: Uuid, signer: SigningKey, clock: Clock) -> anyhow::Result<Self> {
         let path = file.beside(NAME);
-        let kept: Kept = super::state::read(&path)?.unwrap_or_default();
+        let mut kept: Kept = super::state::read(&path)?.unwrap_or_default();
         // A clock that was ahead when they were kept would refuse everything until it is so late.
         let latest = clock.now().plus_seconds(MAX_SKEW_SECONDS);
-        let mut kept = kept;
         kept.since.values_mut().for_each(|since| *since = (*since).min(latest));
         let since = Arc::new(kept.since.clone());
         let mut current = Current { distrusted: kept.distrusted, since, ..Current::default() };

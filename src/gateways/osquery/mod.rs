@@ -53,7 +53,7 @@ const MAX_ROWS: usize = 50_000;
 /// A device whose osquery may enrol.
 pub(in crate::gateways) struct Node {
     nodes: Nodes,
-    site: Site,
+    site: Arc<Site>,
     found: Arc<presence::Found>,
 }
 
@@ -70,8 +70,12 @@ impl Node {
         let found = Arc::new(presence::Found::default());
         let path = folder.join(presence::NAME);
         let teller = Teller::new(contact, identity, found.clone(), path, (clock, interval))?;
-        let site =
-            Site { device: device.clone(), upstream: Upstream::nowhere()?, destination: None, purpose: None };
+        let site = Arc::new(Site {
+            device: device.clone(),
+            upstream: Upstream::nowhere()?,
+            destination: None,
+            purpose: None,
+        });
         Ok((Node { nodes, site, found }, teller))
     }
 }
@@ -202,7 +206,7 @@ fn part(category: Category, bytes: u64) -> Part {
     Part { category, granularity, bytes, field: None }
 }
 
-fn take(node: &Node, turn: &mut Turn<'_>, source: &Source, entries: &[Value]) {
+fn take(node: &Node, turn: &mut Turn, source: &Source, entries: &[Value]) {
     let now = turn.now;
     let since = turn.allowed_since(inventory(), PROGRAM);
     let mut places = MAX_ROWS;

@@ -81,7 +81,7 @@ struct Heartbeat<'a> {
 }
 
 /// Judges a record; answers what of it goes on, made of what was understood alone. `agent` is the request's User-Agent.
-pub(super) fn judge(turn: &mut Turn<'_>, record: &Value, agent: Option<&str>) -> Option<Map<String, Value>> {
+pub(super) fn judge(turn: &mut Turn, record: &Value, agent: Option<&str>) -> Option<Map<String, Value>> {
     let Some(heartbeat) = Heartbeat::read(record, agent) else {
         turn.refuse(part("unknown", size(record), None), &source("wakatime", version(agent)));
         return None;

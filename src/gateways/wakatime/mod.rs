@@ -103,7 +103,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kinds.next().is_none() && kind.eq_ignore_ascii_case("application/json")
 }
 
-async fn judge(site: &Site, route: &str, headers: &HeaderMap, received: Received) -> Response {
+async fn judge(site: &Arc<Site>, route: &str, headers: &HeaderMap, received: Received) -> Response {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     match received {
         Received::Many(records) => pass(site, route, headers, agent, records, true).await,
@@ -121,7 +121,7 @@ async fn judge(site: &Site, route: &str, headers: &HeaderMap, received: Received
 }
 
 /// Counts what nobody could read.
-fn refuse(site: &Site, agent: Option<&str>, count: usize) {
+fn refuse(site: &Arc<Site>, agent: Option<&str>, count: usize) {
     let mut turn = site.turn();
     let unknown =
         Part { category: Category::unknown(), granularity: Granularity::Content, bytes: 0, field: None };
@@ -134,7 +134,7 @@ fn refuse(site: &Site, agent: Option<&str>, count: usize) {
 /// Sends on what may go on, and answers for each record. Each is judged and counted on its own: the collector may take
 /// one and not its neighbour.
 async fn pass(
-    site: &Site,
+    site: &Arc<Site>,
     route: &str,
     headers: &HeaderMap,
     agent: Option<&str>,
@@ -142,7 +142,7 @@ async fn pass(
     is_many: bool,
 ) -> Response {
     let deadline = Instant::now() + ERRAND;
-    let mut judged: Vec<(Turn<'_>, bool)> = Vec::with_capacity(records.len());
+    let mut judged: Vec<(Turn, bool)> = Vec::with_capacity(records.len());
     let mut passed = Vec::new();
     for record in &records {
         let mut turn = site.turn();
@@ -165,7 +165,7 @@ async fn pass(
 
 /// Counts a record by what became of it. One that failed is told so, and comes again, unless it held something refused,
 /// which would lie in the client's queue meanwhile.
-fn settle(turn: Turn<'_>, verdict: Verdict, may_have_arrived: bool) -> Verdict {
+fn settle(turn: Turn, verdict: Verdict, may_have_arrived: bool) -> Verdict {
     let Err(status) = verdict else {
         turn.done();
         return verdict;
@@ -181,7 +181,7 @@ fn settle(turn: Turn<'_>, verdict: Verdict, may_have_arrived: bool) -> Verdict {
 
 /// What the collector said to each of them, and whether it may have those that it refused.
 async fn send(
-    site: &Site,
+    site: &Arc<Site>,
     deadline: Instant,
     route: &str,
     headers: &HeaderMap,

@@ -1,6 +1,8 @@
 //! The real ActivityWatch behind the gateway, as far as the adapter asks it: every word of its answers is read, and only
 //! names and times go back to whoever asked.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -40,7 +42,7 @@ pub(super) struct Failure {
 }
 
 pub(super) struct Collector<'a> {
-    pub site: &'a Site,
+    pub site: &'a Arc<Site>,
     pub memory: &'a Memory,
     /// Whether anything at all may pass at present. While nothing may, ActivityWatch isn't even asked who it is: that a
     /// watcher is at work would be news, too.
@@ -49,7 +51,7 @@ pub(super) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(site: &'a Site, memory: &'a Memory) -> Self {
+    pub fn new(site: &'a Arc<Site>, memory: &'a Memory) -> Self {
         let is_open = site.turn().lets_something_pass(PROGRAM);
         Collector { site, memory, is_open, deadline: Instant::now() + ERRAND }
     }

@@ -66,7 +66,7 @@ impl Event {
     }
 
     /// What of it may go on; nothing is counted yet.
-    pub fn judge(&self, kind: &str, turn: &Turn<'_>, source: &Source) -> Verdict {
+    pub fn judge(&self, kind: &str, turn: &Turn, source: &Source) -> Verdict {
         let (mut passes, mut refused) = (Map::new(), Map::new());
         let (mut passing, mut refusing) = (Vec::new(), Vec::new());
         let mut since: Option<Time> = None;
@@ -88,7 +88,7 @@ impl Event {
     }
 
     /// Puts the event's parts into the report: those that pass and those that don't, unless `counted` already.
-    pub fn note(&self, verdict: &Verdict, counted_before: [bool; 2], turn: &mut Turn<'_>, source: &Source) {
+    pub fn note(&self, verdict: &Verdict, counted_before: [bool; 2], turn: &mut Turn, source: &Source) {
         for (parts, before) in [&verdict.passing, &verdict.refusing].into_iter().zip(counted_before) {
             for part in parts {
                 let counts = part.recorded && !before;

@@ -73,7 +73,7 @@ impl Adapter {
 }
 
 /// The bucket with what may go on; `None` when nothing of it may.
-fn judge_bucket(id: &str, bucket: Value, turn: &mut Turn<'_>, source: &Source) -> Option<Value> {
+fn judge_bucket(id: &str, bucket: Value, turn: &mut Turn, source: &Source) -> Option<Value> {
     let whole = bucket.to_string().len() as u64;
     let Some((description, mut fields)) = read(id, bucket) else {
         turn.refuse(event::unknown(whole), source);

@@ -97,7 +97,7 @@ impl Adapter {
 pub(super) fn judge(
     value: Value,
     kind: &str,
-    turn: &mut Turn<'_>,
+    turn: &mut Turn,
     source: &crate::collection::report::Source,
 ) -> Option<Value> {
     let Some(event) = Event::read(value) else {
@@ -111,7 +111,7 @@ pub(super) fn judge(
 
 /// Ends the turn as the sender will hear of it: one whose event was refused in part hears of no failure, because it
 /// would keep the event for later or write it into its log.
-pub(super) fn close(turn: Turn<'_>, taken: Taken, success: &Value) -> Answer {
+pub(super) fn close(turn: Turn, taken: Taken, success: &Value) -> Answer {
     let Err(failure) = taken else {
         turn.done();
         return answers::json(StatusCode::OK, success);
