@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -25,12 +24,10 @@ use super::strip::Message;
 use crate::collection::report::Source;
 use crate::gateways::gate::body::{self, Packed, Unread};
 use crate::gateways::gate::device::{self, Site, Turn};
-use crate::gateways::gate::upstream::{Reply, Unreached};
+use crate::gateways::gate::upstream::{ERRAND, Reply, Unreached};
 
 /// A message, packed or unpacked. Collectors take some 20 MiB; what agents send at once is far smaller.
 const LIMIT: usize = 8 * 1024 * 1024;
-/// How long a message may wait, be read and be on its way: less than a request and a policy's last turn may take.
-const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Where one device's programs come in.
 struct Door {
@@ -108,10 +105,11 @@ async fn receive<M: Message>(
     };
     let body = match body::receive(&headers, body, LIMIT).await {
         Ok(body) => body,
-        Err(unread) => return refuse_unread(door.site.shared_turn(), unread),
+        Err(unread) => return refuse_unread(door.site.turn(), unread),
     };
     // What may be on its way to the collector is waited for and counted, whether or not its sender still listens.
-    let work = tokio::spawn(pass::<M>(door, encoding, headers, body));
+    let device = door.site.device.clone();
+    let work = device.run(pass::<M>(door, encoding, headers, body));
     work.await.unwrap_or_else(|_| answer::failure(StatusCode::INTERNAL_SERVER_ERROR, encoding))
 }
 
@@ -121,7 +119,7 @@ async fn pass<M: Message>(
     headers: HeaderMap,
     body: Packed,
 ) -> Response<Body> {
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + ERRAND;
     let Ok(Ok(place)) = timeout_at(deadline, door.reading.acquire()).await else {
         return answer::failure(StatusCode::SERVICE_UNAVAILABLE, encoding);
     };
@@ -133,15 +131,13 @@ async fn pass<M: Message>(
         Ok(Judged::Answered(response)) => return response,
         Err(_) => return answer::failure(StatusCode::INTERNAL_SERVER_ERROR, encoding),
     };
-    let sending = send::<M>(&door.site, encoding, &headers, bytes);
-    let late = Err(Unreached { may_have_arrived: true });
-    let sent = timeout_at(deadline, sending).await.unwrap_or(late);
+    let sent = send::<M>(&door.site, deadline, encoding, &headers, bytes).await;
     settle::<M>(turn, encoding, rejected, sent)
 }
 
 /// What is known of a message before anything of it goes on.
 enum Judged {
-    Passes { turn: Turn<'static>, rejected: i64, bytes: Vec<u8> },
+    Passes { turn: Turn, rejected: i64, bytes: Vec<u8> },
     Answered(Response<Body>),
 }
 
@@ -149,16 +145,16 @@ enum Judged {
 fn judge<M: Message>(site: &Arc<Site>, encoding: Encoding, body: Packed) -> Judged {
     let body = match body.unpack(LIMIT) {
         Ok(body) => body,
-        Err(unread) => return Judged::Answered(refuse_unread(site.shared_turn(), unread)),
+        Err(unread) => return Judged::Answered(refuse_unread(site.turn(), unread)),
     };
     let is_bearable = encoding.is_bearable::<M>(&body);
     if is_bearable == Some(false) {
-        return Judged::Answered(refuse_unread(site.shared_turn(), Unread::TooLarge));
+        return Judged::Answered(refuse_unread(site.turn(), Unread::TooLarge));
     }
     let message = is_bearable.and_then(|_| encoding.read::<M>(&body));
     let size = body.len() as u64;
     drop(body);
-    let mut turn = site.shared_turn();
+    let mut turn = site.turn();
     let Some(mut message) = message else {
         turn.refuse(unknown(size), &nobody());
         turn.done();
@@ -178,7 +174,7 @@ fn nobody() -> Source {
     device::source(Program::Any.source(), None)
 }
 
-fn refuse_unread(mut turn: Turn<'_>, unread: Unread) -> Response<Body> {
+fn refuse_unread(mut turn: Turn, unread: Unread) -> Response<Body> {
     if unread == Unread::TooLarge {
         // Something came, and nobody looked at it.
         turn.refuse(unknown(LIMIT as u64), &nobody());
@@ -189,6 +185,7 @@ fn refuse_unread(mut turn: Turn<'_>, unread: Unread) -> Response<Body> {
 
 async fn send<M: Message>(
     site: &Site,
+    deadline: Instant,
     encoding: Encoding,
     headers: &HeaderMap,
     bytes: Vec<u8>,
@@ -207,7 +204,7 @@ async fn send<M: Message>(
         needed.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         bytes = packed;
     }
-    site.upstream.send(Method::POST, &["v1", M::SIGNAL], &[], needed, bytes).await
+    site.upstream.send_by(deadline, Method::POST, &["v1", M::SIGNAL], &[], needed, bytes).await
 }
 
 fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -219,7 +216,7 @@ fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 /// Counts what became of it, and answers the agent, so that it keeps nothing of what was refused: it sends again only
 /// what was wholly allowed. Whatever the collector answers, it may have kept what came.
 fn settle<M: Message>(
-    turn: Turn<'_>,
+    turn: Turn,
     encoding: Encoding,
     rejected: i64,
     sent: Result<Reply, Unreached>,

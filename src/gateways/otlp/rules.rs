@@ -139,7 +139,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
 });
 
 /// Patterns that many rows share.
-const SHARED: [(&str, &str); 11] = [
+const SHARED: [(&str, &str); 12] = [
     ("<number>", r"-?[0-9]{1,19}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?"),
     ("<flag>", "true|false"),
     ("<id>", "[0-9A-Za-z_#-]{1,64}"),
@@ -151,6 +151,11 @@ const SHARED: [(&str, &str); 11] = [
     ("<time>", r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"),
     ("<version>", r"v?[0-9]{1,4}(\.[0-9]{1,4}){0,3}"),
     ("<host>", "[0-9A-Za-z.:-]{1,64}"),
+    // Gemini CLI's names of who chose the model.
+    (
+        "<router>",
+        r"(agent-router/)?(override|approval-mode|default|fallback|(Gemma)?Classifier|NumericalClassifier \((Remote|Default)\))|router-exception|unknown",
+    ),
     ("<folders>", r"([0-9A-Za-z._@+~-]{1,32}[/\\]){0,12}"),
 ];
 
@@ -233,6 +238,9 @@ mod tests {
             (gemini, Attribute, "process.command_args", "my prompt", Some("ai.prompt_content")),
             (any, Attribute, "process.command_args", "my prompt", Some("app.usage")),
             (gemini, Body, "", "User prompt. Length: 30.", Some("ai.prompt_meta")),
+            (gemini, Attribute, "decision_source", "agent-router/override", Some("ai.prompt_meta")),
+            (gemini, Attribute, "decision_source", "my prompt", None),
+            (any, Attribute, "process.executable.name", "/opt/node/bin/node", Some("file.activity")),
             (gemini, Body, "", "my prompt", None),
             (gemini, Body, "ai.prompt_meta", "my prompt", Some("ai.prompt_content")),
             (gemini, Log, "", "gemini_cli.user_prompt", Some("ai.prompt_meta")),

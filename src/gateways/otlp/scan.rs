@@ -110,7 +110,7 @@ impl Holds {
     }
 
     /// Counts everything in it, and answers what may go on.
-    pub fn settle(mut self, turn: &mut Turn<'_>, source: &Source, (from, to): (Time, Time)) -> Allowed {
+    pub fn settle(mut self, turn: &mut Turn, source: &Source, (from, to): (Time, Time)) -> Allowed {
         if let Some(mut first) = self.parts.first_entry() {
             *first.get_mut() += self.ids;
         }

@@ -31,7 +31,7 @@ pub(super) trait Message: prost::Message + Default + Serialize + DeserializeOwne
     const REJECTED: &'static str;
 
     /// Counts everything in it and leaves what may go on; answers how many records may not.
-    fn strip(&mut self, turn: &mut Turn<'_>) -> i64;
+    fn strip(&mut self, turn: &mut Turn) -> i64;
     fn is_empty(&self) -> bool;
 }
 
@@ -41,7 +41,7 @@ macro_rules! message {
             const SIGNAL: &'static str = $signal;
             const REJECTED: &'static str = $rejected;
 
-            fn strip(&mut self, turn: &mut Turn<'_>) -> i64 {
+            fn strip(&mut self, turn: &mut Turn) -> i64 {
                 let mut rejected = 0;
                 self.$resources.retain_mut(|group| {
                     let scopes = group.$scopes.iter().map(|scope| scope.scope.as_ref());
@@ -142,14 +142,14 @@ impl Senders {
 }
 
 /// Decides for what one program sent.
-struct Judge<'j, 'd> {
-    turn: &'j mut Turn<'d>,
+struct Judge<'j> {
+    turn: &'j mut Turn,
     program: Program,
     source: Source,
 }
 
-impl<'j, 'd> Judge<'j, 'd> {
-    fn new(turn: &'j mut Turn<'d>, program: Program, from: &Senders) -> Self {
+impl<'j> Judge<'j> {
+    fn new(turn: &'j mut Turn, program: Program, from: &Senders) -> Self {
         Judge { turn, program, source: device::source(program.source(), from.version.as_deref()) }
     }
 
