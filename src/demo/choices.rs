@@ -37,10 +37,14 @@ const OBEYS_AFTER: i64 = 29;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time) -> Result<()> {
-    state.clock.advance(now.plus_days(-6).seconds_since(state.clock.now()).max(0));
+    state.clock.advance(now.plus_days(-7).seconds_since(state.clock.now()).max(0));
     ask_and_obey(state, None).await?;
+    // The last of them in the morning, before the shift: yesterday's, since HR sees nothing of today's.
+    let zone = &state.config.time_zone;
+    let morning = now.day(zone).plus_days(-1).start(zone).plus_seconds(9 * 3600 + 17);
+    let step = morning.seconds_since(state.clock.now()) / i64::try_from(staff.workers.len()).unwrap_or(1);
     for (i, worker) in staff.workers.iter().enumerate().skip(1) {
-        state.clock.advance(10_000);
+        state.clock.advance(step - ASKS_AFTER - OBEYS_AFTER);
         let mut wishes = Vec::new();
         match i % 4 {
             0 => wishes.push((OFFICE, Choice::No)),
@@ -59,9 +63,6 @@ pub async fn fill(state: &AppState, staff: &Staff, made: &[Declared], now: Time)
             ask_and_obey(state, Some(worker)).await?;
         }
     }
-    // In the morning, before the shift.
-    let zone = &state.config.time_zone;
-    let morning = state.clock.now().day(zone).plus_days(1).start(zone).plus_seconds(9 * 3600 + 17);
     state.clock.advance(morning.seconds_since(state.clock.now()));
     let reason = "I write with a screen keyboard because of my wrists. The counts make me look idle.";
     let objection = Choice::Object { reason, named: true };
