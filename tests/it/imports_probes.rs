@@ -8,10 +8,8 @@ use daylight::imports::compare_imports;
 use daylight::web::Role;
 use uuid::Uuid;
 
-use crate::imports::{
-    TAKE, activtrak, declare, dry_run, found, of_people, report_a_day, report_a_day_of, room, screenshots,
-    take, upload,
-};
+use crate::imports::{TAKE, activtrak, dry_run, of_people, room, take, upload};
+use crate::imports_findings::{declare, found, report_a_day, report_a_day_of, screenshots};
 use crate::support::agent::Agent;
 use crate::support::{Actor, TestApp};
 

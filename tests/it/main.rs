@@ -35,6 +35,7 @@ mod gateway_otlp_properties;
 mod gateway_otlp_routes;
 mod identity;
 mod imports;
+mod imports_findings;
 mod imports_probes;
 mod ledger;
 mod links;
