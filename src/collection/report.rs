@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use super::field::Field;
 pub use super::signed::{Parsed, Signed, sign};
 use crate::clock::Time;
-use crate::error::Result;
+use crate::error::{FieldErrors, Result};
 use crate::register::{Category, Granularity, Purpose};
 
 /// Bytes of a body as sent, and after gzip.
@@ -290,32 +290,38 @@ pub fn key_id(public_key: &[u8]) -> String {
 /// A collection report that has the right shape.
 pub type ParsedReport = Parsed<CollectionReport>;
 
-impl Signed for CollectionReport {
-    fn check(&self) -> Result<()> {
-        let mut errors = crate::error::FieldErrors::default();
-        let seconds = self.window.end.seconds_since(self.window.start);
-        if self.window.end <= self.window.start {
+impl Window {
+    pub(super) fn check(self, produced_at: Time, errors: &mut FieldErrors) {
+        if self.end <= self.start {
             errors.add("/window/end", "must be later than /window/start");
-        } else if seconds > MAX_WINDOW_SECONDS {
+        } else if self.end.seconds_since(self.start) > MAX_WINDOW_SECONDS {
             errors.add("/window", "must span at most 24 hours");
         }
+        if produced_at < self.end.plus_seconds(-MAX_SKEW_SECONDS) {
+            errors.add("/produced_at", "must not lie before the window's end");
+        }
+    }
+
+    /// With a minute of slack: agents round.
+    pub(super) fn holds(self, at: Time) -> bool {
+        at >= self.start.plus_seconds(-60) && at <= self.end.plus_seconds(60)
+    }
+}
+
+impl Signed for CollectionReport {
+    fn check(&self) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        self.window.check(self.produced_at, &mut errors);
         if self.seq >= 1 << 53 {
             errors.add("/seq", "must be below 2^53");
         }
         if self.items.len() > MAX_ITEMS {
             errors.add("/items", "must hold at most 200 items");
         }
-        if self.produced_at < self.window.end.plus_seconds(-MAX_SKEW_SECONDS) {
-            errors.add("/produced_at", "must not lie before the window's end");
-        }
         for (i, item) in self.items.iter().enumerate().take(MAX_ITEMS) {
             let times = [("first_observed", item.first_observed), ("last_observed", item.last_observed)];
             for (name, at) in times {
-                // A minute of slack: agents round.
-                let inside = |t: Time| {
-                    t >= self.window.start.plus_seconds(-60) && t <= self.window.end.plus_seconds(60)
-                };
-                if at.is_some_and(|t| !inside(t)) {
+                if at.is_some_and(|at| !self.window.holds(at)) {
                     errors.add(format!("/items/{i}/{name}"), "must lie inside the window");
                 }
             }
@@ -340,6 +346,7 @@ impl Signed for CollectionReport {
         }
         errors.into_result()
     }
+
     fn sig(&self) -> &Sig {
         &self.sig
     }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use sqlx::PgConnection;
 
 use super::group::{self, Group, people_words};
-use super::{ListQuery, render};
+use super::{ListQuery, render, weekly};
 use crate::app::AppState;
 use crate::audit;
 use crate::clock::{Day, Time};
@@ -175,10 +175,6 @@ pub async fn choose_mail(
     viewer: Viewer,
     submitted: Submitted,
 ) -> Result<Response> {
-    let mut tx = state.db.begin().await?;
-    let choice = telling::find_mail_choice(&mut tx, viewer.person_id).await?;
-    let choice = telling::MailChoice { groups: submitted.text("mail") == "yes", ..choice };
-    telling::set_mail_choice(&mut tx, viewer.person_id, choice).await?;
-    tx.commit().await?;
+    weekly::choose(&state, &viewer, |choice| choice.groups = submitted.text("mail") == "yes").await?;
     Ok(see_other("/findings?done=saved"))
 }

@@ -13,11 +13,12 @@ use super::daily::{WEEKS, monday};
 use super::group::days_ago;
 use super::history::{self, Line};
 use super::trend::{self, Trend};
+use super::weekly;
 use crate::app::AppState;
 use crate::clock::{Day, Time};
 use crate::collection::mine::FindingView;
 use crate::collection::model::{Audience, FindingKind};
-use crate::collection::store::mine::FindingRow;
+use crate::collection::store::mine::{FindingRow, list_findings};
 use crate::collection::store::own::{self as store, Wanted};
 use crate::collection::store::{findings, telling};
 use crate::error::{Error, Result};
@@ -162,8 +163,8 @@ pub async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     let mut db = state.db.acquire().await?;
-    let row = store::find(&mut db, viewer.person_id, id).await?.ok_or(Error::NotFound)?;
-    let own = with_history(&mut db, viewer.person_id, vec![row]).await?.pop().ok_or(Error::NotFound)?;
+    let rows = list_findings(&mut db, viewer.person_id, Some(id)).await?;
+    let own = with_history(&mut db, viewer.person_id, rows).await?.pop().ok_or(Error::NotFound)?;
     drop(db);
     html(&OnePage { page, own })
 }
@@ -174,10 +175,6 @@ pub async fn choose_mail(
     viewer: Viewer,
     submitted: Submitted,
 ) -> Result<Response> {
-    let mut tx = state.db.begin().await?;
-    let choice = telling::find_mail_choice(&mut tx, viewer.person_id).await?;
-    let choice = telling::MailChoice { own: submitted.text("mail") == "yes", ..choice };
-    telling::set_mail_choice(&mut tx, viewer.person_id, choice).await?;
-    tx.commit().await?;
+    weekly::choose(&state, &viewer, |choice| choice.own = submitted.text("mail") == "yes").await?;
     Ok(see_other("/me/findings?done=saved"))
 }

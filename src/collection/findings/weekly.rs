@@ -12,7 +12,7 @@ use crate::collection::model::FindingKind;
 use crate::collection::store::telling as store;
 use crate::error::Result;
 use crate::outbox;
-use crate::web::times;
+use crate::web::{Viewer, times};
 
 /// Hour of the day, in the organisation's zone, from which mail goes out.
 const MAIL_HOUR: i64 = 7;
@@ -22,6 +22,20 @@ const LATE_DAYS: i64 = 2;
 
 /// Groups that a summary lists of each sort; the page has all.
 const LISTED: usize = 20;
+
+/// Changes which mails somebody wants.
+pub(super) async fn choose(
+    state: &AppState,
+    viewer: &Viewer,
+    change: impl FnOnce(&mut store::MailChoice),
+) -> Result<()> {
+    let mut tx = state.db.begin().await?;
+    let mut choice = store::find_mail_choice(&mut tx, viewer.person_id).await?;
+    change(&mut choice);
+    store::set_mail_choice(&mut tx, viewer.person_id, choice).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
 /// Puts this week's mails into the outbox, unless that is done or it is too early or too late.
 pub async fn mail_week(state: &AppState) -> Result<()> {

@@ -211,7 +211,7 @@ pub(super) struct All {
 }
 
 pub(super) async fn load(db: &mut PgConnection, person_id: Uuid, since: Day) -> Result<All> {
-    let rows = mine_store::list_findings(db, person_id).await?;
+    let rows = mine_store::list_findings(db, person_id, None).await?;
     let answers = store::list_answers_for(db, person_id).await?;
     let views: Vec<FindingView> = rows.into_iter().filter_map(|row| FindingView::of(row, &answers)).collect();
     let (honoured, others): (Vec<_>, Vec<_>) =

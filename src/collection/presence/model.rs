@@ -8,9 +8,7 @@ use uuid::Uuid;
 
 use crate::catalogue::{By, ProductId};
 use crate::clock::Time;
-use crate::collection::report::{
-    self, Hash, MAX_SKEW_SECONDS, MAX_WINDOW_SECONDS, Parsed, Sig, Signed, Window,
-};
+use crate::collection::report::{self, Hash, Parsed, Sig, Signed, Window};
 use crate::error::{FieldErrors, Result};
 
 /// Products of one report, each once for each kind of evidence.
@@ -101,24 +99,14 @@ pub type ParsedLook = Parsed<PresenceReport>;
 impl Signed for PresenceReport {
     fn check(&self) -> Result<()> {
         let mut errors = FieldErrors::default();
-        let (start, end) = (self.window.start, self.window.end);
-        if end <= start {
-            errors.add("/window/end", "must be later than /window/start");
-        } else if end.seconds_since(start) > MAX_WINDOW_SECONDS {
-            errors.add("/window", "must span at most 24 hours");
-        }
-        if self.produced_at < end.plus_seconds(-MAX_SKEW_SECONDS) {
-            errors.add("/produced_at", "must not lie before the window's end");
-        }
+        self.window.check(self.produced_at, &mut errors);
         if self.products.len() > MAX_PRODUCTS {
             errors.add("/products", "must hold at most 200 products");
         }
         for (i, seen) in self.products.iter().enumerate().take(MAX_PRODUCTS) {
-            // A minute of slack: agents round.
-            let inside = |t: Time| t >= start.plus_seconds(-60) && t <= end.plus_seconds(60);
             for (name, at) in [("first_observed", seen.first_observed), ("last_observed", seen.last_observed)]
             {
-                if !inside(at) {
+                if !self.window.holds(at) {
                     errors.add(format!("/products/{i}/{name}"), "must lie inside the window");
                 }
             }

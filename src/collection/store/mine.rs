@@ -96,8 +96,12 @@ pub struct FindingRow {
     pub import_role: Option<String>,
 }
 
-/// A person's findings, newest first.
-pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec<FindingRow>> {
+/// A person's findings, newest first; all of them, or this one.
+pub async fn list_findings(
+    db: &mut PgConnection,
+    person_id: Uuid,
+    only: Option<Uuid>,
+) -> Result<Vec<FindingRow>> {
     sqlx::query_as!(
         FindingRow,
         r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
@@ -107,8 +111,9 @@ pub async fn list_findings(db: &mut PgConnection, person_id: Uuid) -> Result<Vec
                   i.by_role as "import_role?"
            from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
            left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
-           where f.person_id = $1 order by f.last_at desc, f.id"#,
+           where f.person_id = $1 and ($2::uuid is null or f.id = $2) order by f.last_at desc, f.id"#,
         person_id,
+        only,
     )
     .fetch_all(db)
     .await

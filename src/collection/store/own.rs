@@ -66,25 +66,6 @@ pub async fn list(
     .await
 }
 
-/// One of this person's; nobody else's is found.
-pub async fn find(db: &mut PgConnection, person_id: Uuid, id: Uuid) -> Result<Option<FindingRow>> {
-    sqlx::query_as!(
-        FindingRow,
-        r#"select f.id, f.kind, f.agent_id, f.category, f.about, f.field, f.program as "program!", f.first_at, f.last_at,
-                  f.found_at, f.day, f.refused_since, f.window_start, f.window_end, f.collected, f.forwarded, f.dropped,
-                  f.reports, f.other_collected, g.software as "software?", d.label as "device?",
-                  o.software as "other_software?", i.program as "import_program?", i.at as "import_at?",
-                  i.by_role as "import_role?"
-           from finding f left join agent g on g.id = f.agent_id left join device d on d.id = g.device_id
-           left join agent o on o.id = f.other_agent_id left join vendor_import i on i.id = f.import_id
-           where f.person_id = $1 and f.id = $2"#,
-        person_id,
-        id,
-    )
-    .fetch_optional(db)
-    .await
-}
-
 /// When each of these was observed again on later days, oldest first; the newest 60 of each.
 pub async fn list_seen(db: &mut PgConnection, findings: &[Uuid]) -> Result<Vec<(Uuid, Time)>> {
     let rows = sqlx::query!(
