@@ -145,15 +145,16 @@ async fn every_documented_shape_is_counted() {
         "users": [{"id": 77, "name": "P", "email": "p2@example.com"}]});
     let activities = json!({"users": [{"id": 77, "email": "p3@example.com"}], "activities": [
         {"id": 1, "user_id": 77, "starts_at": "2026-10-01T10:00:00Z", "keyboard": 200, "mouse": 0, "tracked": 600}]});
-    let applications = json!({"applications": [
-        {"id": 1, "user_id": 77, "date": "2026-10-01", "name": "Thing"}],
+    let tools = json!({"tool_usages": [
+        {"id": 1, "user_id": 77, "date": "2026-10-01", "tool_type": "application", "name": "Thing"},
+        {"id": 2, "user_id": 77, "date": "2026-10-01", "tool_type": "url", "name": "x.example"}],
         "users": [{"id": 77, "email": "p4@example.com"}]});
     for (format, value) in [
         ("google-workspace/reports", reports),
         ("slack/audit", slack),
         ("hubstaff/screenshots", screenshots),
         ("hubstaff/activities", activities),
-        ("hubstaff/applications", applications),
+        ("hubstaff/tool-usages", tools),
     ] {
         take(&publisher, format, value.to_string().as_bytes()).await;
     }
@@ -178,6 +179,7 @@ async fn every_documented_shape_is_counted() {
             own(3, "input.key_counts", 1),
             own(3, "presence", 1),
             own(4, "app.usage", 1),
+            own(4, "web.domains", 1),
             own(5, "app.usage", 1),
             own(5, "web.urls", 1),
             own(6, "file.activity", 1),
