@@ -33,7 +33,8 @@ impl Program {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "gemini-cli" => Some(Program::GeminiCli),
-            "claude-code" | "com.anthropic.claude_code" => Some(Program::ClaudeCode),
+            "claude-code" | "claude-code-desktop" => Some(Program::ClaudeCode),
+            scope if scope.starts_with("com.anthropic.claude_code") => Some(Program::ClaudeCode),
             _ => None,
         }
     }
