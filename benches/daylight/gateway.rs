@@ -31,6 +31,8 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         subject::begin_anew(&state).await?;
         subject::serve(state).await
     })?;
+    // Without it the server gives no policy to anybody.
+    bench.server.spawn(daylight::consent::keep_fresh(subject.state.clone()));
     let came = Arc::new(AtomicU64::new(0));
     let bare = bench.server.block_on(collector(came.clone()))?;
     let through = open(bench, &subject.state, subject.address, bare, "bare")?;

@@ -76,27 +76,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         rows: Vec::new(),
         notes: Vec::new(),
     };
-    if wants("pages") {
-        pages::measure(&mut bench)?;
-    }
-    if wants("ingest") {
-        ingest::measure(&mut bench)?;
-    }
-    if wants("gateway") {
-        gateway::measure(&mut bench)?;
-    }
-    if wants("ledger") {
-        ledger::measure(&mut bench)?;
-    }
-    if wants("decision") {
-        decision::measure(&mut bench)?;
-    }
-    if wants("petitions") {
-        petitions::measure(&mut bench)?;
-    }
-    if wants("binary") {
-        binary::measure(&mut bench)?;
-    }
+    // What was measured before a check failed is told all the same.
+    let measured = measure(&mut bench, wants);
     let text = table::print(&bench.rows);
     println!("\n{text}");
     for note in &bench.notes {
@@ -111,6 +92,31 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     std::fs::write(subject::folder().join("results.json"), results)?;
     std::fs::write(subject::folder().join("results.svg"), table::svg(&bench.rows))?;
     println!("\nWritten: {0}/results.json and {0}/results.svg", subject::folder().display());
+    measured
+}
+
+fn measure(bench: &mut Bench, wants: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    if wants("pages") {
+        pages::measure(bench)?;
+    }
+    if wants("ingest") {
+        ingest::measure(bench)?;
+    }
+    if wants("gateway") {
+        gateway::measure(bench)?;
+    }
+    if wants("ledger") {
+        ledger::measure(bench)?;
+    }
+    if wants("decision") {
+        decision::measure(bench)?;
+    }
+    if wants("petitions") {
+        petitions::measure(bench)?;
+    }
+    if wants("binary") {
+        binary::measure(bench)?;
+    }
     Ok(())
 }
 
