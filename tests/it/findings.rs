@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::agent::{Agent, item};
-use crate::support::declaration::but;
+use crate::support::consent;
 use crate::support::{Actor, Reply, TestApp};
 use crate::violations::plant;
 
@@ -29,21 +29,7 @@ pub async fn room() -> (TestApp, Vec<(Uuid, Agent)>, Actor) {
 }
 
 pub async fn declare(app: &TestApp, publisher: &Actor) {
-    let fields = but(&[("category", "window.titles"), ("source_name", "Acme-Agent")]);
-    let path = publisher.post("/register", &fields).await.assert_status(303).location().to_owned();
-    let path = path.split('?').next().expect("a path").to_owned();
-    let id: Uuid = path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id");
-    for (verb, more) in [("propose", None), ("activate", Some(("activate_confirm", "yes")))] {
-        let revision: i32 = sqlx::query_scalar("select revision from processing where id = $1")
-            .bind(id)
-            .fetch_one(&app.state.db)
-            .await
-            .expect("a revision");
-        let revision = revision.to_string();
-        let mut fields = vec![("revision", revision.as_str())];
-        fields.extend(more);
-        publisher.post(&format!("{path}/{verb}"), &fields).await.assert_status(303);
-    }
+    consent::declare(app, publisher, &[("category", "window.titles"), ("source_name", "Acme-Agent")]).await;
 }
 
 pub fn group(program: &str) -> String {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use daylight::collection;
+use daylight::collection::model::FindingKind;
 use serde_json::{Value, json};
 use sqlx::Connection;
 use uuid::Uuid;
@@ -43,6 +44,43 @@ async fn a_report_changes_nothing_for_others_until_the_day_is_over() {
     app.state.clock.advance(86_400);
     let after = look().await;
     assert!(after[0].0.iter().any(|card| card.contains("from 2 Nov 2026 to 3 Nov 2026")), "{:?}", after[0].0);
+}
+
+/// Somebody answers, days later it happens again, and again: that is told once, until there is another answer.
+#[tokio::test]
+async fn what_happens_again_after_an_answer_is_told_once() {
+    let (app, people, publisher) = room().await;
+    let agent = &people[1].1;
+    let id = collection::group_id(FindingKind::Undeclared, "audio", "");
+    let told = async || -> Vec<String> {
+        app.state.clock.advance(86_400);
+        collection::count_findings(&app.state).await.expect("counted");
+        sqlx::query_scalar(
+            "select array_to_string(changes, ' ') from finding_group_day
+             where kind = 'UNDECLARED' and category = 'audio' and changes <> '{}' order by day",
+        )
+        .fetch_all(&app.state.db)
+        .await
+        .expect("days")
+    };
+    let over = async |seen: &str| {
+        let hr = app.sign_in_as(publisher.id()).await;
+        answer(&hr, &id, seen, "A test of the microphones, which is over.", "yes").await.assert_status(303);
+    };
+    collection::count_findings(&app.state).await.expect("counted");
+    let hash = keys(agent, 0, None, (0, 5)).await;
+    assert_eq!(told().await, ["new"]);
+    over("0").await;
+    assert_eq!(told().await, ["new", "answered"]);
+    assert_eq!(told().await, ["new", "answered"]);
+    let hash = keys(agent, 1, Some(&hash), (3 * 1440, 3 * 1440 + 5)).await;
+    assert_eq!(told().await, ["new", "answered", "open"]);
+    let hash = keys(agent, 2, Some(&hash), (4 * 1440, 4 * 1440 + 5)).await;
+    assert_eq!(told().await, ["new", "answered", "open"], "that it goes on would tell who was at work");
+    over("1").await;
+    assert_eq!(told().await, ["new", "answered", "open", "answered"]);
+    keys(agent, 3, Some(&hash), (6 * 1440, 6 * 1440 + 5)).await;
+    assert_eq!(told().await, ["new", "answered", "open", "answered", "open"]);
 }
 
 #[tokio::test]

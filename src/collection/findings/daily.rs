@@ -1,7 +1,7 @@
 //! What is counted of findings once a day, when the day has begun: people of each group, weeks, records, and what
 //! changed. Feeds and messages speak of these days alone, so that their timing tells nothing finer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
@@ -117,12 +117,14 @@ async fn count_groups(
         .into_iter()
         .map(|row| ((row.kind, row.category, row.program), row.people))
         .collect();
+    let told_open: HashSet<_> = store::list_told_open(db).await?.into_iter().collect();
     let counted = store::count_people(db, &register.named(), midnight).await?;
     let mut groups = group::load(db, register, state.clock.now(), zone).await?;
     let mut changed = Vec::new();
     for row in counted {
         let key = (row.kind, row.category, row.program);
         let people = known.get(&key).copied().flatten();
+        let was_open = told_open.contains(&key);
         let (kind, category, program) = key;
         let is_it = |g: &Group| {
             g.kind.id() == kind && g.category.map_or("", |c| c.id()) == category && g.key == program
@@ -130,7 +132,7 @@ async fn count_groups(
         let Some(place) = groups.iter().position(is_it) else { continue };
         let group = groups.swap_remove(place);
         let band = |n: i64| PeopleBand::of(n.min(whole), whole);
-        let changes = changes(&group, (since, midnight), people.map(band), band(row.people));
+        let changes = changes(&group, (since, midnight), people.map(band), band(row.people), was_open);
         if people == Some(row.people) && changes.is_empty() {
             continue;
         }
@@ -151,13 +153,15 @@ async fn count_groups(
     Ok(changed)
 }
 
-/// What is worth telling of a group, of what happened in `[since, until)`. That the same was found again is not: day by
-/// day, it would say on which days the one person it may be about was at work.
+/// What is worth telling of a group, of what happened in `[since, until)`; `was_open`: it was told that it is open again,
+/// and it wasn't answered since. That the same was found once more is not: day by day, it would say on which days the
+/// one person it may be about was at work.
 fn changes(
     group: &Group,
     (since, until): (Time, Time),
     before: Option<Option<PeopleBand>>,
     now: Option<PeopleBand>,
+    was_open: bool,
 ) -> Vec<Change> {
     let within = |at: Time| at >= since && at < until;
     let mut changes = Vec::new();
@@ -169,11 +173,13 @@ fn changes(
         }
         Some(_) => {}
     }
-    if group.answers.iter().any(|answer| within(answer.at)) {
+    let is_answered = group.answers.iter().any(|answer| within(answer.at));
+    if is_answered {
         changes.push(Change::Answered);
     }
-    let answered_before = |at: Time| group.answers.iter().any(|answer| answer.at <= at);
-    if group.open_at.is_some_and(|at| within(at) && answered_before(at)) {
+    // What was found again counts as open since the answer, which may be long ago.
+    let again = |at: Time| at < until && group.answers.iter().any(|answer| answer.at <= at);
+    if group.open_at.is_some_and(again) && (is_answered || !was_open) {
         changes.push(Change::Open);
     }
     changes

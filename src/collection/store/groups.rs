@@ -113,6 +113,19 @@ pub async fn list_changed(db: &mut PgConnection, limit: i64) -> Result<Vec<Chang
     .await
 }
 
+/// Groups of which it was told that they are open again, and not since that they were answered: kind, category and
+/// program as shown.
+pub async fn list_told_open(db: &mut PgConnection) -> Result<Vec<(String, String, String)>> {
+    let rows = sqlx::query!(
+        r#"select kind as "kind!", category as "category!", program as "program!"
+           from (select distinct on (kind, category, program) kind, category, program, changes
+                 from finding_group_day where changes && '{open,answered}'
+                 order by kind, category, program, day desc) newest
+           where 'open' = any(changes)"#
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.kind, row.category, row.program)).collect())
+}
+
 /// Up to which day findings have been counted.
 pub async fn find_counted(db: &mut PgConnection) -> Result<Option<Day>> {
     sqlx::query_scalar!("select day from finding_counted").fetch_optional(db).await
