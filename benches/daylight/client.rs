@@ -10,8 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// The server said that its answer was the last one here.
+    is_over: bool,
 }
 
 pub struct Answer<'a> {
@@ -33,11 +36,14 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, buffer: Vec::with_capacity(1 << 18) })
+        Ok(Connection { address, stream, buffer: Vec::with_capacity(1 << 18), is_over: false })
     }
 
     /// Sends a whole request and reads the whole answer.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        if self.is_over {
+            *self = Self::open(self.address).await?;
+        }
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let end = loop {
@@ -48,12 +54,14 @@ impl Connection {
         };
         let head = std::str::from_utf8(&self.buffer[..end]).map_err(|_| broken("the head isn't text"))?;
         let status = head.get(9..12).and_then(|s| s.parse().ok()).ok_or_else(|| broken("no status"))?;
-        let length: usize = head
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .and_then(|(_, value)| value.trim().parse().ok())
+        let header = |name: &str| {
+            let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+            headers.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        };
+        let length: usize = header("content-length")
+            .and_then(|v| v.parse().ok())
             .ok_or_else(|| broken("no content-length"))?;
+        self.is_over = header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
         while self.buffer.len() < end + length {
             self.read().await?;
         }
