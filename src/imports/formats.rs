@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::Day;
 use crate::register::Category;
 
 fn read<T: DeserializeOwned>(text: &str) -> Vec<T> {
@@ -28,7 +29,7 @@ pub struct Format {
     pub lag_note: String,
     /// The documentation, and when it was read.
     pub source: String,
-    pub read_on: String,
+    read_on: jiff::civil::Date,
     /// How much of it the documentation says.
     pub certainty: String,
 }
@@ -99,6 +100,10 @@ static EVENTS: LazyLock<Vec<EventRow>> = LazyLock::new(|| read(include_str!("eve
 static COMPARABLE: LazyLock<Vec<ComparableRow>> = LazyLock::new(|| read(include_str!("comparable.csv")));
 
 impl Format {
+    pub fn read_on(&self) -> Day {
+        self.read_on.into()
+    }
+
     pub fn all() -> impl Iterator<Item = &'static Format> {
         FORMATS.iter()
     }
@@ -196,7 +201,6 @@ mod tests {
     fn every_format_says_where_it_is_documented_and_who_when_and_what() {
         for format in Format::all() {
             assert!(format.source.starts_with("https://") && !format.certainty.is_empty(), "{}", format.id());
-            assert!(format.read_on.parse::<jiff::civil::Date>().is_ok(), "{}", format.id());
             assert_eq!(source_key(&format.program), format.program, "as agents and the register have it");
             assert_eq!(format.kind == Kind::Json, !format.list.is_empty(), "{}", format.id());
             let columns = format.columns();
