@@ -219,8 +219,9 @@ impl Life<'_> {
         }
     }
 
-    /// Reports what came in last; nothing comes in any more.
+    /// Reports what came in last. Of a request that is still on its way here nothing passes: nobody would count it.
     async fn end(&mut self) {
+        self.reporter.device.close();
         self.reporter.device.rest().await;
         self.reporter.end().await;
         if let Some(teller) = &mut self.teller {

@@ -1,9 +1,11 @@
 //! A device's reports and its obedience: cuts the tally at every interval and wherever the policy changes.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::device::Device;
@@ -25,8 +27,8 @@ impl Reporter {
         let mut news = self.device.policies.subscribe();
         let mut followed = None;
         let mut next = Instant::now() + self.interval;
-        // What waits since a former run goes first.
-        let mut wake = Instant::now();
+        // What waits since a former run goes first; nothing goes before the server wants it.
+        let (mut wake, mut not_before) = (Instant::now(), Instant::now());
         loop {
             let generation = self.device.policies.current().generation;
             if followed != Some(generation) {
@@ -44,17 +46,31 @@ impl Reporter {
                 self.cut()?;
                 (wake, next) = (Instant::now(), Instant::now() + self.interval);
             }
-            if Instant::now() >= wake {
-                wake = match self.outgoing.flush().await? {
-                    Ok(()) => next,
-                    Err(pause) => next.min(Instant::now() + pause),
-                };
+            if Instant::now() >= wake.max(not_before) {
+                match self.send(&mut news).await? {
+                    Some(Ok(())) => wake = next,
+                    Some(Err(pause)) => not_before = Instant::now() + pause,
+                    None => continue,
+                }
             }
             tokio::select! {
                 _ = news.changed() => {}
-                () = tokio::time::sleep_until(wake.min(next).min(Instant::now() + TICK)) => {}
+                () = tokio::time::sleep_until(wake.max(not_before).min(next).min(Instant::now() + TICK)) => {}
             }
             self.device.wake();
+        }
+    }
+
+    /// Sends what waits; `None` when there is a new policy first, which can't wait for a slow server. What was on its way
+    /// then is sent again, and gets the same receipt.
+    async fn send(&mut self, news: &mut watch::Receiver<()>) -> anyhow::Result<Option<Result<(), Duration>>> {
+        let mut sending = pin!(self.outgoing.flush());
+        loop {
+            tokio::select! {
+                sent = &mut sending => return sent.map(Some),
+                _ = news.changed() => return Ok(None),
+                () = tokio::time::sleep(TICK) => self.device.wake(),
+            }
         }
     }
 
@@ -68,21 +84,27 @@ impl Reporter {
             );
             return Ok(());
         }
-        let full = self.outgoing.is_full();
+        if self.outgoing.is_full() {
+            tracing::error!("reports of a day are lost: the server has taken none for too long");
+            self.device.cut();
+            return Ok(());
+        }
+        self.keep()
+    }
+
+    /// Puts what was counted into the queue, and the queue on the disk.
+    fn keep(&mut self) -> anyhow::Result<()> {
         for (window, items) in self.device.cut() {
-            if full {
-                tracing::error!("reports of a day are lost: the server has taken none for too long");
-                continue;
-            }
             let policy = self.device.policies.applied_by(window.end);
             self.outgoing.report(window, &items, policy)?;
         }
         self.outgoing.save()
     }
 
-    /// The last report; it is sent at the next start when the server doesn't take it now.
+    /// The last report; it is sent at the next start when the server doesn't take it now. However many wait: nothing else
+    /// will ever say what went on since the last one.
     pub async fn end(&mut self) {
-        if let Err(error) = self.cut() {
+        if let Err(error) = self.keep() {
             tracing::error!("the last report can't be kept: {error:#}");
         }
         let _ = tokio::time::timeout(Duration::from_secs(5), self.outgoing.flush()).await;

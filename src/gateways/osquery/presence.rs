@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalogue::{By, ProductId};
@@ -117,11 +118,16 @@ impl Teller {
     /// A report after each interval in which somebody looked; silence otherwise, which is a gap. An error means that
     /// this gateway may not report for the device any more, or can't keep what it has to say.
     pub async fn work(&mut self) -> anyhow::Result<Infallible> {
-        let mut pause = self.interval;
+        let mut not_before = Instant::now();
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.interval).await;
             self.cut()?;
-            pause = self.flush().await?.map_or(self.interval, |pause| pause.min(self.interval));
+            if Instant::now() < not_before {
+                continue;
+            }
+            if let Some(pause) = self.flush().await? {
+                not_before = Instant::now() + pause;
+            }
         }
     }
 
