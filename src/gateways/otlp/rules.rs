@@ -34,8 +34,10 @@ impl Program {
         match name {
             "gemini-cli" => Some(Program::GeminiCli),
             "claude-code" | "claude-code-desktop" => Some(Program::ClaudeCode),
-            scope if scope.starts_with("com.anthropic.claude_code") => Some(Program::ClaudeCode),
-            _ => None,
+            _ => {
+                let scope = name.strip_prefix("com.anthropic.claude_code")?;
+                (scope.is_empty() || scope.starts_with('.')).then_some(Program::ClaudeCode)
+            }
         }
     }
 
@@ -54,6 +56,9 @@ impl Program {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Place {
     Attribute,
+    /// In a record whose name is of an AI's: there a general word says something of that.
+    #[serde(rename = "ai-attribute")]
+    AiAttribute,
     /// The name of an event among the logs, also when it stands in the attribute `event.name`.
     Log,
     Span,
@@ -140,14 +145,22 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
 });
 
 /// Patterns that many rows share.
-const SHARED: [(&str, &str); 12] = [
+const SHARED: [(&str, &str); 13] = [
     ("<number>", r"-?[0-9]{1,19}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?"),
     ("<flag>", "true|false"),
     ("<id>", "[0-9A-Za-z_#-]{1,64}"),
     ("<names>", "[0-9A-Za-z._:+,-]{1,64}"),
     ("<name>", "[0-9A-Za-z._:+-]{1,64}"),
-    // Of some vendors', with its name before or a day behind.
-    ("<model>", "([0-9A-Za-z-]{1,15}/)?[0-9A-Za-z._:-]{1,48}|[0-9A-Za-z._:-]{1,48}@20[0-9]{6}"),
+    // Some with their maker's name before or a day behind.
+    (
+        "<model>",
+        "((openai|anthropic|google|models|meta-llama|mistralai|qwen|Qwen|deepseek|deepseek-ai|cohere|microsoft|nvidia|amazon|x-ai|z-ai|moonshotai|ibm-granite)/)?[0-9A-Za-z._:-]{1,48}|claude-[0-9a-z.-]{1,40}@20[0-9]{6}",
+    ),
+    // Why a model ended.
+    (
+        "<ends>",
+        "stop|STOP|length|MAX_TOKENS|max_tokens|content_filter|tool_calls?|function_call|end_turn|stop_sequence|tool_use|pause_turn|refusal|error|SAFETY|RECITATION|LANGUAGE|OTHER|BLOCKLIST|PROHIBITED_CONTENT|SPII|MALFORMED_FUNCTION_CALL|UNEXPECTED_TOOL_CALL|FINISH_REASON_UNSPECIFIED|model_context_window_exceeded",
+    ),
     ("<email>", r"[0-9A-Za-z._%+-]{1,64}@[0-9A-Za-z.-]{1,64}"),
     ("<time>", r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"),
     ("<version>", r"v?[0-9]{1,4}(\.[0-9]{1,4}){0,3}"),
@@ -168,7 +181,7 @@ impl Row {
         let category = Category::parse(&self.category).expect("a category of the taxonomy");
         let granularity = Granularity::parse(&self.granularity).expect("a granularity");
         let name = match self.place {
-            Place::Attribute => key,
+            Place::Attribute | Place::AiAttribute => key,
             Place::Body => "body",
             Place::Status => "status",
             _ => "",
@@ -207,7 +220,7 @@ pub(super) fn find(
 
 /// Whether a key is in the table for this program, whatever its value.
 pub(super) fn knows(program: Program, key: &str) -> bool {
-    find(program, Place::Attribute, key, |_| true).is_some()
+    [Place::Attribute, Place::AiAttribute].iter().any(|place| find(program, *place, key, |_| true).is_some())
 }
 
 #[cfg(test)]
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_table_knows_what_each_program_calls_its_fields() {
-        use Place::{Attribute, Body, Log, Metric, Span};
+        use Place::{AiAttribute, Attribute, Body, Log, Metric, Span};
         let (gemini, claude, any) = (Program::GeminiCli, Program::ClaudeCode, Program::Any);
         for (program, place, key, value, category) in [
             (gemini, Attribute, "prompt_length", "42", Some("ai.prompt_meta")),
@@ -236,6 +249,16 @@ mod tests {
             (any, Attribute, "process.command", "code", Some("app.usage")),
             (any, Attribute, "process.command", "/home/ana/complaint", Some("file.activity")),
             (any, Attribute, "gen_ai.request.model", "anthropic/claude-3.5", Some("ai.prompt_meta")),
+            (any, Attribute, "gen_ai.request.model", "private/divorce-letter.txt", None),
+            (any, Span, "", "plan hr/complaint-about-bob", None),
+            (any, Attribute, "gen_ai.response.finish_reasons", "resignation", None),
+            (any, Attribute, "process.title", "gemini -p resign", None),
+            (any, Attribute, "server.address", "lawyer.example", Some("web.domains")),
+            (any, AiAttribute, "server.address", "api.openai.com", Some("ai.prompt_meta")),
+            (any, Attribute, "session.id", "abc", None),
+            (claude, Attribute, "vcs.ref.head.name", "ana/complaint", Some("file.activity")),
+            (claude, Attribute, "managed_settings.settings", "{}", None),
+            (claude, Attribute, "plugin_id", "ana@laptop", None),
             (gemini, Attribute, "process.command_args", "my prompt", Some("ai.prompt_content")),
             (any, Attribute, "process.command_args", "my prompt", Some("app.usage")),
             (gemini, Body, "", "User prompt. Length: 30.", Some("ai.prompt_meta")),
@@ -261,6 +284,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_program_is_called_by_its_whole_name() {
+        assert_eq!(Program::named("com.anthropic.claude_code.events"), Some(Program::ClaudeCode));
+        assert_eq!(Program::named("com.anthropic.claude_codex"), None);
+    }
+
     /// What needs nobody's permission must have no room for anything.
     #[test]
     fn a_technical_value_can_hold_no_word_of_somebodys() {
@@ -268,6 +297,7 @@ mod tests {
             for (key, rules) in keys {
                 for rule in rules.iter().filter(|rule| rule.says == Says::Technical) {
                     let pattern = rule.value.as_ref().expect("a technical value has a pattern");
+                    assert!(!pattern.takes_lists, "{place:?} {key}");
                     for word in ["zq7secretzq7", "secret", "Secret", "a", "secret.secret", "/secret"] {
                         assert!(!pattern.is_match(word), "{place:?} {key}: {word}");
                     }
@@ -328,6 +358,6 @@ mod tests {
             let row = row.expect("a row");
             assert!(row[6].starts_with("https://"), "{row:?}");
         }
-        assert!(RULES.len() == 13 && knows(Program::ClaudeCode, "prompt_length"));
+        assert!(RULES.len() == 14 && knows(Program::ClaudeCode, "prompt_length"));
     }
 }

@@ -47,7 +47,9 @@ impl Context {
         if attribute.key == "event.name" {
             return rules::find(self.program, Place::Log, "", |pattern| fits(value, pattern));
         }
-        rules::find(self.program, Place::Attribute, &attribute.key, |pattern| fits(value, pattern))
+        let find = |place| rules::find(self.program, place, &attribute.key, |pattern| fits(value, pattern));
+        let of_ai = self.base.filter(|base| base.id().starts_with("ai."));
+        of_ai.and_then(|_| find(Place::AiAttribute)).or_else(|| find(Place::Attribute))
     }
 }
 
@@ -117,7 +119,11 @@ impl Holds {
         let mut allowed = BTreeSet::new();
         for (class, bytes) in self.parts {
             let Class { category, granularity, field } = class;
-            if turn.decide(Part { category, granularity, bytes, field }, source, from, to) {
+            let part = Part { category, granularity, bytes, field };
+            // A policy says which kinds may pass, and not how much of them: content does where it is a kind of its own.
+            if granularity == Granularity::Content && category.id() != "ai.prompt_content" {
+                turn.refuse(part, source);
+            } else if turn.decide(part, source, from, to) {
                 allowed.insert(class);
             }
         }
