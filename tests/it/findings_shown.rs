@@ -80,7 +80,35 @@ async fn what_happens_again_after_an_answer_is_told_once() {
     over("1").await;
     assert_eq!(told().await, ["new", "answered", "open", "answered"]);
     keys(agent, 3, Some(&hash), (6 * 1440, 6 * 1440 + 5)).await;
-    assert_eq!(told().await, ["new", "answered", "open", "answered", "open"]);
+    for _ in 0..4 {
+        assert_eq!(told().await.len(), 4, "answering each day would tell on which days they were at work");
+    }
+    told().await;
+    assert_eq!(told().await, ["new", "answered", "open", "answered", "open"], "of few people once a week");
+}
+
+/// The first count of a day may come an hour into it, and a night shift's reports before.
+#[tokio::test]
+async fn what_happened_again_today_isnt_told_of_yesterday() {
+    let (app, people, publisher) = room().await;
+    let agent = &people[1].1;
+    let id = collection::group_id(FindingKind::Undeclared, "audio", "");
+    let hash = keys(agent, 0, None, (0, 5)).await;
+    let pass = async |seconds: i64| {
+        app.state.clock.advance(seconds);
+        collection::count_findings(&app.state).await.expect("counted");
+    };
+    // From 9:30 to 0:30 of the next day.
+    pass(15 * 3600).await;
+    let hr = app.sign_in_as(publisher.id()).await;
+    answer(&hr, &id, "0", "A test of the microphones, which is over.", "yes").await.assert_status(303);
+    app.state.clock.advance(3 * 86_400);
+    let now = 30 + 15 * 60 + 3 * 1440;
+    keys(agent, 1, Some(&hash), (now - 10, now - 5)).await;
+    pass(0).await;
+    assert_eq!(app.count("finding_group_day where 'open' = any(changes)").await, 0);
+    pass(86_400).await;
+    assert_eq!(app.count("finding_group_day where 'open' = any(changes)").await, 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is counted of findings once a day, when the day has begun: people of each group, weeks, records, and what
 //! changed. Feeds and messages speak of these days alone, so that their timing tells nothing finer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
@@ -117,14 +117,18 @@ async fn count_groups(
         .into_iter()
         .map(|row| ((row.kind, row.category, row.program), row.people))
         .collect();
-    let told_open: HashSet<_> = store::list_told_open(db).await?.into_iter().collect();
+    let told: HashMap<_, _> = store::list_told_open(db)
+        .await?
+        .into_iter()
+        .map(|row| ((row.kind, row.category, row.program), (row.open_on, row.is_open)))
+        .collect();
     let counted = store::count_people(db, &register.named(), midnight).await?;
     let mut groups = group::load(db, register, state.clock.now(), zone).await?;
     let mut changed = Vec::new();
     for row in counted {
         let key = (row.kind, row.category, row.program);
         let people = known.get(&key).copied().flatten();
-        let was_open = told_open.contains(&key);
+        let told = told.get(&key).copied();
         let (kind, category, program) = key;
         let is_it = |g: &Group| {
             g.kind.id() == kind && g.category.map_or("", |c| c.id()) == category && g.key == program
@@ -132,7 +136,7 @@ async fn count_groups(
         let Some(place) = groups.iter().position(is_it) else { continue };
         let group = groups.swap_remove(place);
         let band = |n: i64| PeopleBand::of(n.min(whole), whole);
-        let changes = changes(&group, (since, midnight), people.map(band), band(row.people), was_open);
+        let changes = changes(&group, (since, midnight), (people.map(band), band(row.people)), (told, today));
         if people == Some(row.people) && changes.is_empty() {
             continue;
         }
@@ -153,15 +157,15 @@ async fn count_groups(
     Ok(changed)
 }
 
-/// What is worth telling of a group, of what happened in `[since, until)`; `was_open`: it was told that it is open again,
-/// and it wasn't answered since. That the same was found once more is not: day by day, it would say on which days the
-/// one person it may be about was at work.
+/// What is worth telling of a group, of what happened in `[since, until)`. `told`: on which day it was told last that
+/// something was found after an answer, and whether there was no answer since. That the same was found once more is not:
+/// day by day, it would say on which days the one person it may be about was at work. So of few people it isn't told
+/// within a week of the last time either, however often it is answered.
 fn changes(
     group: &Group,
     (since, until): (Time, Time),
-    before: Option<Option<PeopleBand>>,
-    now: Option<PeopleBand>,
-    was_open: bool,
+    (before, now): (Option<Option<PeopleBand>>, Option<PeopleBand>),
+    (told, today): (Option<(Day, bool)>, Day),
 ) -> Vec<Change> {
     let within = |at: Time| at >= since && at < until;
     let mut changes = Vec::new();
@@ -178,8 +182,10 @@ fn changes(
         changes.push(Change::Answered);
     }
     // What was found again counts as open since the answer, which may be long ago.
-    let again = |at: Time| at < until && group.answers.iter().any(|answer| answer.at <= at);
-    if group.open_at.is_some_and(again) && (is_answered || !was_open) {
+    let is_again = group.open_at.is_some_and(|at| at < until) && group.answers.iter().any(|a| a.at < until);
+    let is_news = is_answered || !told.is_some_and(|(_, is_open)| is_open);
+    let is_many = now.is_some_and(PeopleBand::is_some_people);
+    if is_again && is_news && (is_many || told.is_none_or(|(day, _)| today.days_since(day) > 7)) {
         changes.push(Change::Open);
     }
     changes

@@ -113,17 +113,28 @@ pub async fn list_changed(db: &mut PgConnection, limit: i64) -> Result<Vec<Chang
     .await
 }
 
-/// Groups of which it was told that they are open again, and not since that they were answered: kind, category and
-/// program as shown.
-pub async fn list_told_open(db: &mut PgConnection) -> Result<Vec<(String, String, String)>> {
-    let rows = sqlx::query!(
-        r#"select kind as "kind!", category as "category!", program as "program!"
-           from (select distinct on (kind, category, program) kind, category, program, changes
-                 from finding_group_day where changes && '{open,answered}'
-                 order by kind, category, program, day desc) newest
-           where 'open' = any(changes)"#
-    );
-    Ok(rows.fetch_all(db).await?.into_iter().map(|row| (row.kind, row.category, row.program)).collect())
+/// What was told of a group: when last that something was found after an answer, and whether that is answered since.
+pub struct ToldRow {
+    pub kind: String,
+    pub category: String,
+    /// As shown.
+    pub program: String,
+    pub open_on: Day,
+    pub is_open: bool,
+}
+
+pub async fn list_told_open(db: &mut PgConnection) -> Result<Vec<ToldRow>> {
+    sqlx::query_as!(
+        ToldRow,
+        r#"select kind as "kind!", category as "category!", program as "program!",
+                  max(day) filter (where 'open' = any(changes)) as "open_on!",
+                  max(day) filter (where 'open' = any(changes))
+                      >= coalesce(max(day) filter (where 'answered' = any(changes)), '-infinity') as "is_open!"
+           from finding_group_day where changes && '{open,answered}'
+           group by kind, category, program having bool_or('open' = any(changes))"#
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Up to which day findings have been counted.
@@ -167,7 +178,10 @@ pub async fn show_groups(db: &mut PgConnection, until: Time) -> Result<()> {
              select g.kind, g.category, g.program, least(g.first_at, g.shown_first_at) as first_at,
                     case when g.last_at < $1 then g.last_at
                          else coalesce(date_bin('15 minutes', l.last_at, 'epoch'), g.shown_last_at) end as last_at,
-                    case when g.open_since < $1 then g.open_since
+                    -- What happens again counts as open since the answer: only if it did before that moment.
+                    case when g.open_since = g.answered_at and g.last_at >= $1
+                              and coalesce(l.last_at <= g.answered_at, true) then null
+                         when g.open_since < $1 then g.open_since
                          when g.answered_at is null then g.found_at end as open_since
              from finding_group g left join late l using (kind, category, program)
              where g.found_at < $1
