@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use daylight::consent::model::Choice;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::gateway_activitywatch::{PROGRAMS, TITLES};
+use crate::support::consent::choose;
+use crate::support::moving::until;
 use crate::support::stub::Stub;
 use crate::support::watched::Watched;
 use crate::support::wire::{post, raw};
@@ -75,6 +79,50 @@ async fn what_is_on_its_way_at_the_end_is_waited_for_and_counted() {
     assert!(tokio::time::timeout(Duration::from_secs(1), sent).await.is_err(), "its sender went away");
     running.stop().await;
     assert_eq!(programs(&desk).await, (1, 1, 0));
+}
+
+/// Its sender is slower than the gateway waits for at its end: nobody would count what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_the_last_report_goes_nowhere() {
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
+    desk.close().await;
+    let stub = Stub::always(200).await;
+    let running = desk.gate_with(stub.address, ELSEWHERE).await;
+    let event = json!({"timestamp": desk.now(), "data": {"app": "Writer"}}).to_string();
+    let head = format!(
+        "POST /api/0/buckets/{BUCKET}/heartbeat?pulsetime=1 HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        event.len()
+    );
+    let mut sender = TcpStream::connect(running.addresses[0]).await.expect("a connection");
+    sender.write_all(head.as_bytes()).await.expect("it reads");
+    running.stop().await;
+    // The connection may be closed by now.
+    let _ = sender.write_all(event.as_bytes()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!stub.got().iter().any(|got| got.contains("heartbeat")), "{:?}", stub.got());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_doesnt_wait_for_a_server_that_takes_reports_slowly() {
+    let mut desk = Watched::new(&[TITLES, PROGRAMS]).await;
+    desk.close().await;
+    let stub = Stub::always(200).await;
+    let running = desk.gate_with(stub.address, ELSEWHERE).await;
+    let mut held = desk.test.state.db.begin().await.expect("a transaction");
+    sqlx::query("lock table collection_report in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .expect("held");
+    // A report is on its way every five seconds.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let before = desk.confirmations().await;
+    choose(&desk.test, &desk.worker, desk.declared[1], Choice::No).await.expect("a choice");
+    until(10, "the no is obeyed", async || desk.confirmations().await > before).await;
+    assert_eq!(beat(&desk, running.addresses[0], json!({"app": "Writer"})).await, 200);
+    assert!(!stub.got().iter().any(|got| got.contains("Writer")));
+    held.rollback().await.expect("let go");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
