@@ -72,14 +72,15 @@ async fn a_no_ends_the_watcher_and_what_is_recorded_afterwards_is_a_violation_on
     let stopped = async { drop(stopped.await) };
     let agent =
         tokio::spawn(activitywatch::run(options, test.state.clock.clone(), Random::system(), stopped));
-    until(A_MINUTE, "the watcher runs as allowed", async || runs(&full)).await;
+    until(3 * A_MINUTE, "the watcher runs as allowed", async || runs(&full)).await;
     let titles_held = async || {
         let shift = clock.shift().to_string();
         let counted = watch.python(&venv, &folder.0, "watcher.py", &[&shift, "count"]).await;
         counted.trim().parse::<u32>().expect("a number")
     };
-    until(A_MINUTE, "a title is recorded", async || titles_held().await > 0).await;
-    until(A_MINUTE, "the policy is confirmed", async || test.count("policy_confirmation").await == 1).await;
+    until(3 * A_MINUTE, "a title is recorded", async || titles_held().await > 0).await;
+    until(3 * A_MINUTE, "the policy is confirmed", async || test.count("policy_confirmation").await == 1)
+        .await;
 
     // The worker says no.
     choose(&test, &worker, titles, Choice::No).await.expect("a choice");
