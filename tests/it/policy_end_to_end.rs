@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use daylight::clock::Random;
-use daylight::collection::create_enrolment;
+use daylight::collection::{confirm_device, create_enrolment};
 use daylight::consent::model::Choice;
 use daylight::gateways::activitywatch::{self, AgentOptions, DEFAULT_INTERVAL};
 use daylight::web::Role;
@@ -46,7 +46,7 @@ async fn a_no_ends_the_watcher_and_what_is_recorded_afterwards_is_a_violation_on
     let programs = declare(&test, &publisher, PROGRAMS).await;
     tell(&test, publisher.id(), &[titles, programs]).await;
     let secret = create_enrolment(&test.state, None, "Laptop 1").await.expect("a secret");
-    own_device(&test, "Laptop 1", worker.id()).await;
+    let assignment = own_device(&test, "Laptop 1", worker.id()).await;
     let (address, _) = serve(&test.state).await;
 
     let (full, lean) = (folder.0.join("full.pids"), folder.0.join("lean.pids"));
@@ -72,6 +72,8 @@ async fn a_no_ends_the_watcher_and_what_is_recorded_afterwards_is_a_violation_on
     let stopped = async { drop(stopped.await) };
     let agent =
         tokio::spawn(activitywatch::run(options, test.state.clock.clone(), Random::system(), stopped));
+    until(A_MINUTE, "the agent is enrolled", async || test.count("agent").await == 1).await;
+    confirm_device(&test.state, worker.id(), assignment).await.expect("confirmed");
     until(3 * A_MINUTE, "the watcher runs as allowed", async || runs(&full)).await;
     let titles_held = async || {
         let shift = clock.shift().to_string();

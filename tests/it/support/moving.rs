@@ -9,12 +9,14 @@ use uuid::Uuid;
 use super::TestApp;
 use super::activitywatch::within;
 
-/// Puts the device of this name into the worker's hands, who says that it is theirs.
-pub async fn own_device(test: &TestApp, label: &str, person: Uuid) {
+/// Puts the device of this name into the worker's hands, who says that it is theirs; answers what they said it of. Of an
+/// agent that comes later they must say so again.
+pub async fn own_device(test: &TestApp, label: &str, person: Uuid) -> Uuid {
     let device = sqlx::query_scalar("select id from device where label = $1").bind(label);
     let device = device.fetch_one(&test.state.db).await.expect("a device");
     let assignment = assign(&test.state, None, device, person).await.expect("assigned");
     confirm_device(&test.state, person, assignment).await.expect("confirmed");
+    assignment
 }
 
 pub async fn until(seconds: u64, what: &str, holds: impl AsyncFn() -> bool) {
